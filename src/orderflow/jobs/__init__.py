@@ -1,0 +1,1 @@
+"""Jobs: what runs for hours: joins feed and store, decides nothing."""

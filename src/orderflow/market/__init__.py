@@ -1,0 +1,1 @@
+"""Market: the vocabulary. Events, instruments, streams and errors; imports nothing of ours."""

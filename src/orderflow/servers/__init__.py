@@ -1,0 +1,1 @@
+"""Servers: the MCP and HTTP doors; they only translate."""

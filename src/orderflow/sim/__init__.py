@@ -1,0 +1,1 @@
+"""Sim: a simulated market that serves the venues' real protocols on loopback."""

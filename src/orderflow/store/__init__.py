@@ -1,0 +1,1 @@
+"""Store: tables, writes, reads. The only room that speaks SQL or DuckDB."""

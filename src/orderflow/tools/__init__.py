@@ -1,0 +1,1 @@
+"""Tools: one typed function per question, for every door."""

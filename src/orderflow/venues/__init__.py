@@ -1,0 +1,1 @@
+"""Venues: one form per venue with pure decoders: bytes in, events out."""
