@@ -1,0 +1,137 @@
+"""Every error we raise on purpose, named by what its catcher can do about it.
+
+    OrderflowError
+    ├── Retry                 the same request may succeed later   → wait, then repeat
+    │   ├── RateLimited         with the seconds to wait, where the venue says
+    │   ├── Banned              the venue shut us out for a while: send nothing until then
+    │   ├── Disconnected        a socket closed or never opened
+    │   └── VenueUnavailable    the venue answers, but not with data
+    ├── Resync                our picture of a market is wrong     → drop it, take a new snapshot
+    │   └── BookGap
+    ├── VenueChanged          a frame that we cannot read          → keep the frame, count it, go on
+    └── Rejected              the request itself is wrong          → tell the user, do not repeat
+        ├── InvalidArgument, UnknownTool, UnknownSymbol, UnknownVenue, UnsupportedByVenue
+        ├── NoData, StaleData, TooLarge
+        ├── SubscriptionRefused, RegionBlocked
+        └── StoreUnusable, RecordingUnreadable, DoorUnavailable
+
+Raise the leaf where it happens; catch the branch where something can be done. Every error has a
+`code` for machines, a one-line message, and a `hint` that says what would be right.
+"""
+
+
+class OrderflowError(Exception):
+    """Base of the tree; `code` is stable and part of the interface of every door."""
+
+    code = "internal"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class Retry(OrderflowError):
+    """The same request may succeed later."""
+
+    code = "venue_unavailable"
+
+    def __init__(self, message: str, *, hint: str = "", after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.after_s = after_s
+
+
+class RateLimited(Retry):
+    code = "rate_limited"
+
+
+class Banned(Retry):
+    code = "rate_limited"
+
+
+class Disconnected(Retry):
+    code = "venue_unavailable"
+
+
+class VenueUnavailable(Retry):
+    code = "venue_unavailable"
+
+
+class Resync(OrderflowError):
+    """Our picture of a market is wrong and must be built again."""
+
+    code = "stale_data"
+
+
+class BookGap(Resync):
+    """A diff that does not follow the last one."""
+
+
+class VenueChanged(OrderflowError):
+    """A frame that our decoder cannot read; the frame is kept and counted."""
+
+    code = "venue_unavailable"
+
+
+class Rejected(OrderflowError):
+    """The request is wrong as it stands; repeating it changes nothing."""
+
+    code = "invalid_argument"
+
+
+class InvalidArgument(Rejected):
+    code = "invalid_argument"
+
+
+class UnknownTool(Rejected):
+    code = "unknown_tool"
+
+
+class UnknownSymbol(Rejected):
+    code = "unknown_symbol"
+
+
+class UnknownVenue(Rejected):
+    code = "invalid_argument"
+
+
+class UnsupportedByVenue(Rejected):
+    code = "unsupported_by_venue"
+
+
+class NoData(Rejected):
+    code = "no_data_for_range"
+
+
+class StaleData(Rejected):
+    code = "stale_data"
+
+
+class TooLarge(Rejected):
+    code = "too_large"
+
+
+class SubscriptionRefused(Rejected):
+    code = "unsupported_by_venue"
+
+
+class RegionBlocked(Rejected):
+    code = "venue_unavailable"
+
+
+class StoreUnusable(Rejected):
+    """A database that we cannot or must not use: another program's, another kind's, no permission."""
+
+    code = "internal"
+
+
+class RecordingUnreadable(Rejected):
+    """A recording that is neither a capture nor a journal of ours, or is damaged."""
+
+    code = "invalid_argument"
+
+
+class DoorUnavailable(Rejected):
+    """A port or address that we cannot or must not listen on."""
+
+    code = "invalid_argument"
