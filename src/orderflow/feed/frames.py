@@ -44,6 +44,7 @@ class Note(msgspec.Struct, frozen=True, gc=False):
     route: str = ""
     series: list[tuple[str, str]] = []  # (stream, symbol)
     reason: str = ""
+    since: Nanos = 0  # when the connection last carried data; 0 if it never did
 
 
 NOTE = msgspec.json.Decoder(Note)

@@ -1,0 +1,232 @@
+"""Sync: keeps one venue's books and tapes right, and knows what is missing.
+
+Books follow the venue's rule; trade ids follow one another where the venue numbers them. A hole
+becomes a `Gap` that is open until data joins again. Without clocks: times are those of the data,
+so that a replay finds the same gaps.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from orderflow.feed.book import OrderBook, last_change, top_of
+from orderflow.feed.frames import NOTE, Frame, Note
+from orderflow.market.errors import BookGap
+from orderflow.market.events import BookTop, BookUpdate, Event, Gap, Level, Nanos, Trade
+from orderflow.venues.spec import BookRule, Venue
+
+BOOK_INTERVAL_MS = 250
+
+
+class _Kept(msgspec.Struct):
+    """A book and its tape as they stand, so that a journal can begin here."""
+
+    symbol: str
+    bids: list[Level]
+    asks: list[Level]
+    last_id: int | None
+    row_ts: Nanos
+    row: list[float | None]
+    good_ts: Nanos
+    in_step: bool
+    last_trades: dict[str, tuple[int, Nanos]] = {}
+
+
+_KEPT = msgspec.msgpack.Decoder(_Kept)
+
+
+class _Watched:
+    """One symbol's book, when it last was right, and the row that was last made of it."""
+
+    __slots__ = ("asked", "book", "good_ts", "row", "row_ts")
+
+    def __init__(self, rule: BookRule) -> None:
+        self.book = OrderBook(rule)
+        self.good_ts: Nanos = 0
+        self.row: tuple[float | None, ...] = ()
+        self.row_ts: Nanos = 0
+        self.asked = False
+
+
+class _Tape(NamedTuple):
+    """Where a series of trade ids stands."""
+
+    id: int
+    ts: Nanos
+
+
+class Sync:
+    """One venue's books, tapes and gaps.
+
+    `want_snapshot(symbol)` is called when a book needs one. `changed` holds the gaps that opened or
+    closed since it was last emptied; `open` those that last. `void` holds gaps that turned out to be
+    none (a reconnect after which the ids join).
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        want_snapshot: Callable[[str], None] = lambda symbol: None,
+        *,
+        book_interval_ms: int = BOOK_INTERVAL_MS,
+    ) -> None:
+        self._venue = venue
+        self._want_snapshot = want_snapshot
+        self._interval: Nanos = book_interval_ms * 1_000_000
+        self._watched: dict[str, _Watched] = {}
+        self._tapes: dict[tuple[str, bool], _Tape] = {}
+        self.open: dict[tuple[str, str], Gap] = {}
+        self.changed: list[Gap] = []
+        self.void: list[Gap] = []
+
+    # ── Books ─────────────────────────────────────────────────────────────────────────────────
+
+    def book(self, update: BookUpdate) -> BookTop | None:
+        """Take a book update; return a row if it is time for one and the top has changed."""
+        watched = self._watched.get(update.symbol)
+        if watched is None:
+            watched = self._watched[update.symbol] = _Watched(self._venue.book)
+        if update.depth is not None and self._venue.book is not BookRule.SNAPSHOTS:
+            # A stream of shallow snapshots beside the diffs: rows of its own until the book is in step.
+            return None if watched.book.in_step else self._row(watched, update, shallow=True)
+        try:
+            changed = watched.book.apply(update)
+        except BookGap as gap:
+            self._lost(watched, update, str(gap))
+            return None
+        if not changed:
+            if not watched.book.in_step and not watched.asked:
+                watched.asked = True
+                self._want_snapshot(update.symbol)
+            return None
+        if self.open and ("orderbooks", update.symbol) in self.open:
+            self._close("orderbooks", update.symbol, last_change(update))
+        watched.good_ts = last_change(update)
+        if watched.good_ts - watched.row_ts < self._interval and watched.good_ts >= watched.row_ts:
+            return None
+        return self._row(watched, update)
+
+    def _row(self, watched: _Watched, update: BookUpdate, *, shallow: bool = False) -> BookTop | None:
+        ts = last_change(update)
+        if shallow and 0 <= ts - watched.row_ts < self._interval:
+            return None
+        top = top_of(update) if shallow else watched.book.top(update)
+        if top.levels == watched.row:
+            return None
+        watched.row, watched.row_ts = top.levels, ts
+        return top
+
+    def _lost(self, watched: _Watched, update: BookUpdate, reason: str) -> None:
+        if watched.good_ts:  # a book that never was right has nothing to lose
+            self.begin_gap("orderbooks", update.symbol, watched.good_ts, f"sequence: {reason}")
+        watched.asked = True
+        self._want_snapshot(update.symbol)
+
+    # ── Tapes ─────────────────────────────────────────────────────────────────────────────────
+
+    def trade(self, id: int | str, merged: bool, symbol: str, ts: Nanos) -> None:
+        """Take the id of a trade (or of one left out); a hole in the ids is a gap."""
+        if not isinstance(id, int):
+            return
+        last = self._tapes.get((symbol, merged))
+        if last is not None and id <= last.id:
+            return
+        self._tapes[symbol, merged] = _Tape(id, ts)
+        if last is None or id == last.id + 1:
+            if self.open and ("trades", symbol) in self.open:
+                self._close_tape(symbol, ts, joined=last is not None)
+            return
+        self._close_tape(symbol, ts, joined=False)
+        missing = f"ids {last.id + 1}..{id - 1} missing"
+        self.begin_gap("trades", symbol, last.ts, f"sequence: {missing}")
+        self._close("trades", symbol, ts)
+
+    def _close_tape(self, symbol: str, ts: Nanos, *, joined: bool) -> None:
+        """End a gap in trades: with ids that join or tell exactly what is missing, it was no gap of its own."""
+        gap = self.open.pop(("trades", symbol), None)
+        if gap is None:
+            return
+        if joined or self._venue.consecutive_trades and self._tapes.get((symbol, True)):
+            self.void.append(gap)
+        else:
+            self.changed.append(msgspec.structs.replace(gap, until_ts=ts))
+
+    # ── Gaps ──────────────────────────────────────────────────────────────────────────────────
+
+    def begin_gap(self, stream: str, symbol: str, from_ts: Nanos, reason: str) -> None:
+        """Open a gap, unless one is open already."""
+        if (stream, symbol) not in self.open:
+            gap = Gap(self._venue.name, symbol, stream, from_ts, None, reason)
+            self.open[stream, symbol] = gap
+            self.changed.append(gap)
+
+    def _close(self, stream: str, symbol: str, until_ts: Nanos) -> None:
+        gap = self.open.pop((stream, symbol), None)
+        if gap is not None:
+            self.changed.append(msgspec.structs.replace(gap, until_ts=until_ts))
+
+    def arrived(self, stream: str, event: Event) -> None:
+        """Close the gap of a stream, if it has one; for streams other than books and trades."""
+        self._close(stream, event.symbol, event.ts_recv if event.ts_event is None else event.ts_event)
+
+    def noted(self, frame: Frame, last_ts: Nanos) -> Note:
+        """Take one of the feed's notes; `last_ts` is when the venue was last heard before it."""
+        said = NOTE.decode(frame.payload)
+        match said.kind:
+            case "disconnected" | "limited" | "silent":
+                since = said.since or last_ts or frame.ts_recv
+                for stream, symbol in said.series:
+                    if stream == "orderbooks" and symbol in self._watched:
+                        since_good = self._watched[symbol].good_ts
+                        self._forget(symbol)
+                        self.begin_gap(stream, symbol, since_good or since, f"{said.kind}: {said.reason}")
+                    else:
+                        self.begin_gap(stream, symbol, since, f"{said.kind}: {said.reason}")
+            case "recording":
+                self._watched.clear()
+                self._tapes.clear()
+                self.open.clear()
+            case "connected" | "refused":
+                pass
+        return said
+
+    def _forget(self, symbol: str) -> None:
+        watched = self._watched[symbol]
+        watched.book.lose()
+        watched.asked = False
+
+    def resume_tape(self, symbol: str, merged: bool, id: int, ts: Nanos) -> None:
+        """Take up a tape after the trade `id`: what is missing since then will be a gap."""
+        self._tapes[symbol, merged] = _Tape(id, ts)
+
+    # ── Beginning a journal here ──────────────────────────────────────────────────────────────
+
+    def keep(self, ts_recv: Nanos) -> Iterator[Frame]:
+        """Yield the books and tapes as frames, so that a segment that begins with them can be replayed."""
+        symbols = {*self._watched, *(symbol for symbol, _ in self._tapes)}
+        for symbol in sorted(symbols):
+            watched = self._watched.get(symbol) or _Watched(self._venue.book)
+            book = watched.book
+            kept = _Kept(
+                symbol,
+                list(book.bids.items()),
+                list(book.asks.items()),
+                book.last_id,
+                watched.row_ts,
+                list(watched.row),
+                watched.good_ts,
+                book.in_step,
+                {kind: self._tapes[symbol, kind == "merged"] for kind in ("merged", "single") if (symbol, kind == "merged") in self._tapes},
+            )
+            yield Frame(self._venue.name, ts_recv, msgspec.msgpack.encode(kept), "book")
+
+    def take_up(self, frame: Frame) -> None:
+        """Take up what `keep` gave."""
+        kept = _KEPT.decode(frame.payload)
+        watched = self._watched[kept.symbol] = _Watched(self._venue.book)
+        if kept.in_step:
+            watched.book.resume(kept.bids, kept.asks, kept.last_id)
+        watched.row, watched.row_ts, watched.good_ts = tuple(kept.row), kept.row_ts, kept.good_ts
+        for kind, (id, ts) in kept.last_trades.items():
+            self._tapes[kept.symbol, kind == "merged"] = _Tape(id, ts)
