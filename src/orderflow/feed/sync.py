@@ -30,7 +30,7 @@ class _Kept(msgspec.Struct):
     row: list[float | None]
     good_ts: Nanos
     in_step: bool
-    last_trades: dict[str, tuple[int, Nanos]] = {}
+    tapes: list[tuple[bool, int, Nanos]]  # (merged, id, time)
 
 
 _KEPT = msgspec.msgpack.Decoder(_Kept)
@@ -100,8 +100,10 @@ class Sync:
                 watched.asked = True
                 self._want_snapshot(update.symbol)
             return None
-        if self.open and ("orderbooks", update.symbol) in self.open:
-            self._close("orderbooks", update.symbol, last_change(update))
+        if self.open and (gap := self.open.get(("orderbooks", update.symbol))):
+            # A diff that joins after mere silence shows that nothing was missed.
+            joined = not update.snapshot and gap.reason.startswith("silent")
+            self._close("orderbooks", update.symbol, last_change(update), nothing_missed=joined)
         watched.good_ts = last_change(update)
         if watched.good_ts - watched.row_ts < self._interval and watched.good_ts >= watched.row_ts:
             return None
@@ -126,31 +128,28 @@ class Sync:
     # ── Tapes ─────────────────────────────────────────────────────────────────────────────────
 
     def trade(self, id: int | str, merged: bool, symbol: str, ts: Nanos) -> None:
-        """Take the id of a trade (or of one left out); a hole in the ids is a gap."""
+        """Take the id of a trade (or of a row left out); a hole in the ids is a gap."""
         if not isinstance(id, int):
+            self._close("trades", symbol, ts)
             return
         last = self._tapes.get((symbol, merged))
         if last is not None and id <= last.id:
             return
         self._tapes[symbol, merged] = _Tape(id, ts)
-        if last is None or id == last.id + 1:
-            if self.open and ("trades", symbol) in self.open:
-                self._close_tape(symbol, ts, joined=last is not None)
-            return
-        self._close_tape(symbol, ts, joined=False)
-        missing = f"ids {last.id + 1}..{id - 1} missing"
-        self.begin_gap("trades", symbol, last.ts, f"sequence: {missing}")
-        self._close("trades", symbol, ts)
+        counted = last is not None and self._venue.consecutive_trades
+        if counted and last is not None and id > last.id + 1:
+            self._missed(symbol, last, id, ts)
+        elif self.open and ("trades", symbol) in self.open:
+            self._close("trades", symbol, ts, nothing_missed=counted)
 
-    def _close_tape(self, symbol: str, ts: Nanos, *, joined: bool) -> None:
-        """End a gap in trades: with ids that join or tell exactly what is missing, it was no gap of its own."""
+    def _missed(self, symbol: str, last: _Tape, id: int, ts: Nanos) -> None:
+        missing = f"trade ids {last.id + 1}..{id - 1} missing"
         gap = self.open.pop(("trades", symbol), None)
         if gap is None:
-            return
-        if joined or self._venue.consecutive_trades and self._tapes.get((symbol, True)):
-            self.void.append(gap)
+            gap = Gap(self._venue.name, symbol, "trades", last.ts, ts, f"sequence: {missing}")
         else:
-            self.changed.append(msgspec.structs.replace(gap, until_ts=ts))
+            gap = msgspec.structs.replace(gap, until_ts=ts, reason=f"{gap.reason}; {missing}")
+        self.changed.append(gap)
 
     # ── Gaps ──────────────────────────────────────────────────────────────────────────────────
 
@@ -161,9 +160,11 @@ class Sync:
             self.open[stream, symbol] = gap
             self.changed.append(gap)
 
-    def _close(self, stream: str, symbol: str, until_ts: Nanos) -> None:
+    def _close(self, stream: str, symbol: str, until_ts: Nanos, *, nothing_missed: bool = False) -> None:
         gap = self.open.pop((stream, symbol), None)
-        if gap is not None:
+        if gap is not None and nothing_missed:
+            self.void.append(gap)
+        elif gap is not None:
             self.changed.append(msgspec.structs.replace(gap, until_ts=until_ts))
 
     def arrived(self, stream: str, event: Event) -> None:
@@ -177,12 +178,7 @@ class Sync:
             case "disconnected" | "limited" | "silent":
                 since = said.since or last_ts or frame.ts_recv
                 for stream, symbol in said.series:
-                    if stream == "orderbooks" and symbol in self._watched:
-                        since_good = self._watched[symbol].good_ts
-                        self._forget(symbol)
-                        self.begin_gap(stream, symbol, since_good or since, f"{said.kind}: {said.reason}")
-                    else:
-                        self.begin_gap(stream, symbol, since, f"{said.kind}: {said.reason}")
+                    self._interrupted(stream, symbol, since, said)
             case "recording":
                 self._watched.clear()
                 self._tapes.clear()
@@ -191,10 +187,14 @@ class Sync:
                 pass
         return said
 
-    def _forget(self, symbol: str) -> None:
-        watched = self._watched[symbol]
-        watched.book.lose()
-        watched.asked = False
+    def _interrupted(self, stream: str, symbol: str, since: Nanos, said: Note) -> None:
+        watched = self._watched.get(symbol) if stream == "orderbooks" else None
+        if watched is not None:
+            since = watched.good_ts or since
+            if said.kind == "disconnected":
+                watched.book.lose()
+                watched.asked = False
+        self.begin_gap(stream, symbol, since, f"{said.kind}: {said.reason}")
 
     def resume_tape(self, symbol: str, merged: bool, id: int, ts: Nanos) -> None:
         """Take up a tape after the trade `id`: what is missing since then will be a gap."""
@@ -217,7 +217,7 @@ class Sync:
                 list(watched.row),
                 watched.good_ts,
                 book.in_step,
-                {kind: self._tapes[symbol, kind == "merged"] for kind in ("merged", "single") if (symbol, kind == "merged") in self._tapes},
+                [(merged, *tape) for (one, merged), tape in self._tapes.items() if one == symbol],
             )
             yield Frame(self._venue.name, ts_recv, msgspec.msgpack.encode(kept), "book")
 
@@ -228,5 +228,5 @@ class Sync:
         if kept.in_step:
             watched.book.resume(kept.bids, kept.asks, kept.last_id)
         watched.row, watched.row_ts, watched.good_ts = tuple(kept.row), kept.row_ts, kept.good_ts
-        for kind, (id, ts) in kept.last_trades.items():
-            self._tapes[kept.symbol, kind == "merged"] = _Tape(id, ts)
+        for merged, id, ts in kept.tapes:
+            self._tapes[kept.symbol, merged] = _Tape(id, ts)

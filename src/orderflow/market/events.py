@@ -62,7 +62,8 @@ class Quote(Event, frozen=True, gc=False):
 class BookUpdate(Event, frozen=True, gc=False):
     """A snapshot, or the levels that changed since `prev_id`: `first_id`..`last_id` of the venue.
 
-    `depth` is how many levels a side a snapshot claims to show; None is all that the venue gives.
+    `depth` is set for a stream of shallow snapshots: so many levels a side. It is None for diffs and
+    for the snapshots that diffs join.
     """
 
     snapshot: bool

@@ -364,12 +364,8 @@ def _depth(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Ev
     if "symbol" not in query:
         return (left_out(VENUE, "", ts_recv, "a book whose request is not recorded has no symbol"),)
     ts_event = None if said.T is None else said.T * MS
-    levels = int(query.get("limit", "500"))
-    return (
-        BookUpdate(
-            VENUE, query["symbol"], ts_event, ts_recv, True, said.bids, said.asks, said.lastUpdateId, depth=levels
-        ),
-    )
+    symbol = query["symbol"]
+    return (BookUpdate(VENUE, symbol, ts_event, ts_recv, True, said.bids, said.asks, said.lastUpdateId),)
 
 
 def _premium_index(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:

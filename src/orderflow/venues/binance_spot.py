@@ -239,7 +239,7 @@ def _listed(said: _Said | list[_Said]) -> list[_Said]:
     return said if isinstance(said, list) else [said]
 
 
-def _snapshot(symbol: str, said: binance.Depth, depth: int, ts_recv: Nanos) -> BookUpdate:
+def _snapshot(symbol: str, said: binance.Depth, depth: int | None, ts_recv: Nanos) -> BookUpdate:
     return BookUpdate(VENUE, symbol, None, ts_recv, True, said.bids, said.asks, said.lastUpdateId, depth=depth)
 
 
@@ -260,7 +260,7 @@ _BESTS = msgspec.json.Decoder(_Best | list[_Best], strict=False)
 def _depth(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
     if "symbol" not in query:
         return (left_out(VENUE, "", ts_recv, "a book whose request is not recorded has no symbol"),)
-    return (_snapshot(query["symbol"], binance.DEPTH.decode(body), int(query.get("limit", "100")), ts_recv),)
+    return (_snapshot(query["symbol"], binance.DEPTH.decode(body), None, ts_recv),)
 
 
 def _best(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
