@@ -18,7 +18,7 @@ from orderflow.venues.spec import BookRule
 
 KEPT_DIFFS = 20_000  # diffs kept while a book waits for its snapshot; the oldest go first
 
-_ABSENT: tuple[float | None, float | None] = (None, None)
+_NEAR = 30  # prices a side that are kept sorted by a look at the whole side
 
 
 class OrderBook:
@@ -32,6 +32,8 @@ class OrderBook:
         self.in_step = False
         self._waiting: deque[BookUpdate] = deque(maxlen=KEPT_DIFFS)
         self._joined = False  # a diff has been applied since the snapshot
+        self._best_bids = _Best(highest_first=True)
+        self._best_asks = _Best(highest_first=False)
 
     def apply(self, update: BookUpdate) -> bool:
         """Apply an update; tell whether the book changed.
@@ -53,6 +55,8 @@ class OrderBook:
         if follows:
             _set(self.bids, update.bids)
             _set(self.asks, update.asks)
+            self._best_bids.changes.append(update.bids)
+            self._best_asks.changes.append(update.asks)
             self.last_id = update.last_id
             self._joined = True
         return follows
@@ -61,13 +65,18 @@ class OrderBook:
         """Forget the book: what comes next is not known to follow."""
         self.bids, self.asks = {}, {}
         self.in_step, self._joined, self.last_id = False, False, None
-        self._waiting.clear()
+        self._begin()
 
     def resume(self, bids: list[Level], asks: list[Level], last_id: int | None) -> None:
         """Take up a book that was in step after the update `last_id`."""
         self.bids, self.asks, self.last_id = dict(bids), dict(asks), last_id
         self.in_step = self._joined = True
+        self._begin()
+
+    def _begin(self) -> None:
         self._waiting.clear()
+        self._best_bids.forget()
+        self._best_asks.forget()
 
     def _restart(self, snapshot: BookUpdate) -> bool:
         if self._rule is not BookRule.SNAPSHOTS and self.in_step and _older(snapshot.last_id, self.last_id):
@@ -76,7 +85,7 @@ class OrderBook:
         self.bids = {price: size for price, size in snapshot.bids if size}
         self.asks = {price: size for price, size in snapshot.asks if size}
         self.last_id, self.in_step, self._joined = snapshot.last_id, True, False
-        self._waiting.clear()
+        self._begin()
         for place, update in enumerate(waiting):
             try:
                 self.apply(update)
@@ -113,16 +122,49 @@ class OrderBook:
     def top(self, update: BookUpdate) -> BookTop:
         """Return the best ten levels a side, timed by the update that was applied last."""
         bids, asks = self.bids, self.asks
-        levels = [*_best(bids, True), *_best(asks, False)]
-        return BookTop(
-            update.venue,
-            update.symbol,
-            update.ts_event,
-            update.ts_recv,
-            tuple(levels),
-            min(len(bids), len(asks)),
-            update.last_id,
-        )
+        levels = (*self._best_bids.levels(bids), *self._best_asks.levels(asks))
+        depth = min(len(bids), len(asks))
+        return BookTop(update.venue, update.symbol, update.ts_event, update.ts_recv, levels, depth, update.last_id)
+
+
+class _Best:
+    """The prices near the touch of one side, kept so that the whole side need not be sorted each time.
+
+    `_near` holds every price of the side that is at least as good as `_bound`, as of the last look;
+    the levels that changed since are in `changes`.
+    """
+
+    __slots__ = ("_bound", "_near", "_sign", "changes")
+
+    def __init__(self, *, highest_first: bool) -> None:
+        self._sign = -1.0 if highest_first else 1.0
+        self._near: set[float] = set()
+        self._bound = 0.0
+        self.changes: list[list[Level]] = []
+
+    def levels(self, side: dict[float, float]) -> list[float | None]:
+        """Return (price, size) of the best ten, flat, None where the side has fewer."""
+        highest_first = self._sign < 0
+        bound, near = self._bound, self._near
+        for levels in self.changes:
+            if highest_first:
+                near.update([price for price, _ in levels if price >= bound])
+            else:
+                near.update([price for price, _ in levels if price <= bound])
+        self.changes.clear()
+        found = sorted([price for price in near if price in side], reverse=highest_first)
+        if len(found) < min(BOOK_LEVELS, len(side)) or len(found) > 4 * _NEAR:
+            found = sorted(side, reverse=highest_first)[:_NEAR]
+            self._bound = found[-1] if found else 0.0
+        self._near = set(found)
+        flat: list[float | None] = []
+        for price in found[:BOOK_LEVELS]:
+            flat += (price, side[price])
+        return flat + [None] * (2 * BOOK_LEVELS - len(flat))
+
+    def forget(self) -> None:
+        self._near.clear()
+        self.changes.clear()
 
 
 def top_of(update: BookUpdate) -> BookTop:
@@ -138,15 +180,6 @@ def _set(side: dict[float, float], levels: list[Level]) -> None:
             side[price] = size
         else:
             side.pop(price, None)
-
-
-def _best(side: dict[float, float], highest_first: bool) -> list[float | None]:
-    # Sorting the keys is quick: a book is kept mostly in the order of its snapshot.
-    flat: list[float | None] = []
-    for price in sorted(side, reverse=highest_first)[:BOOK_LEVELS]:
-        flat += (price, side[price])
-    flat.extend(_ABSENT * (BOOK_LEVELS - len(flat) // 2))
-    return flat
 
 
 def _older(one: int | None, other: int | None) -> bool:
