@@ -178,7 +178,7 @@ TRADES = Stream(
         Column("count", "INTEGER", "fills in the row", field="count"),
     ),
     key=("trade_id", "timestamp"),
-    order="trade_id",
+    order="timestamp",
     event=Trade,
 )
 
@@ -276,7 +276,7 @@ CANDLES = Stream(
         Column("closed", "BOOLEAN", "the bar will not change again", field="closed"),
     ),
     key=("interval", "open_time"),
-    order="open_time",
+    order="timestamp",
     event=Candle,
     replaces=True,
 )
@@ -353,7 +353,7 @@ LARGE_TRADES = Stream(
         Column("is_liquidation", "BOOLEAN", "null: trades do not tell", field="is_liquidation"),
     ),
     key=("trade_id", "timestamp"),
-    order="trade_id",
+    order="timestamp",
     derived_from="trades",
 )
 

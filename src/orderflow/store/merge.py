@@ -1,0 +1,283 @@
+"""Merging: which rows of a batch are new to a table, and the ids that they get.
+
+The tables have no keys of their own (a key doubles the time of a flush and the file). What has been
+stored is known by the highest row of each series; only rows that are not beyond it are looked up.
+What a batch would change here takes effect with `commit` and not before.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from orderflow.market.streams import OPEN_INTEREST, Stream
+from orderflow.store.rows import NULL, Rows
+
+Index = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Names = Sequence[tuple[str, str]]  # a series' number → (venue, symbol)
+
+_NOTHING = NULL  # below every order and every id
+
+
+class _Top(NamedTuple):
+    """Of one series: its highest order, its highest id, and the last value that a change is taken from."""
+
+    order: int = _NOTHING
+    id: int = 0
+    value: float = float("nan")
+
+
+class Known:
+    """What one stream's table holds, as far as it must be known to add to it."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, stream: Stream) -> None:
+        self._cursor, self._stream = cursor, stream
+        self._tops: dict[tuple[str, str], _Top] = self._load()
+        self._staged: dict[tuple[str, str], _Top] = {}
+
+    def _load(self) -> dict[tuple[str, str], _Top]:
+        order = "epoch_us(timestamp)" if self._stream.order != "sequence" else "sequence"
+        value = "arg_max(open_interest, id)" if self._stream is OPEN_INTEREST else "NULL"
+        found = self._cursor.execute(
+            f"SELECT venue, symbol, max({order}), max(id), {value} FROM {self._stream.name} GROUP BY ALL"  # noqa: S608
+        ).fetchall()
+        return {
+            (venue, symbol): _Top(_NOTHING if top is None else top, id, np.nan if last is None else last)
+            for venue, symbol, top, id, last in found
+        }
+
+    def commit(self) -> None:
+        self._tops.update(self._staged)
+        self._staged.clear()
+
+    def rollback(self) -> None:
+        self._staged.clear()
+
+    def _top(self, series: int, names: Names) -> _Top:
+        key = names[series]
+        return self._staged.get(key) or self._tops.get(key) or _Top()
+
+    # ── Rows that are kept once and for all ───────────────────────────────────────────────────
+
+    def fresh(self, rows: Rows, texts: list[str], names: Names) -> Mask:
+        """Return which rows are neither in the table nor earlier in the batch."""
+        keep = _first_of_each(self._stream, rows)
+        order = _order(self._stream, rows)
+        series = rows["series"]
+        present = np.unique(series)
+        highest = np.full(int(series.max()) + 1, _NOTHING, dtype=np.int64)
+        for one in present:
+            highest[one] = self._top(int(one), names).order
+        unsure = np.flatnonzero(keep & (order <= highest[series]))
+        if len(unsure) and any(self._top(int(one), names).id for one in present):
+            keep[unsure[self._stored(rows[unsure], texts, names)]] = False
+        for one in present:
+            mine = order[(series == one) & keep]
+            if len(mine):
+                top = self._top(int(one), names)
+                self._staged[names[one]] = top._replace(order=max(top.order, int(mine.max())))
+        return keep
+
+    def _stored(self, rows: Rows, texts: list[str], names: Names) -> Index:
+        """Return the places of the rows that the table holds."""
+        stream = self._stream
+        if not stream.otherwise:
+            return self._matching(rows, np.arange(len(rows)), stream.key, texts, names)
+        null = _is_null(rows[stream.key[0]])
+        return np.concatenate(
+            [
+                self._matching(rows[~null], np.flatnonzero(~null), stream.key, texts, names),
+                self._matching(rows[null], np.flatnonzero(null), stream.otherwise, texts, names),
+            ]
+        )
+
+    def _matching(self, rows: Rows, places: Index, key: Sequence[str], texts: list[str], names: Names) -> Index:
+        if not len(rows):
+            return places
+        stamps = _stamps(rows)
+        columns = {"place": pa.array(places), **_series_columns(rows["series"], names)}
+        for name in key:
+            columns[name] = self._key_column(name, rows, stamps, texts)
+        self._cursor.register("asked", pa.table(columns))
+        same = " AND ".join(f'stored."{name}" IS NOT DISTINCT FROM asked."{name}"' for name in key)
+        # The same update may have come twice, by two sockets: then only our clocks differ, and little.
+        found = self._cursor.execute(
+            f"SELECT place FROM asked SEMI JOIN {self._stream.name} AS stored"  # noqa: S608 - declared names
+            f" ON stored.venue = asked.venue AND stored.symbol = asked.symbol AND {same}"
+            " AND stored.timestamp BETWEEN make_timestamp(?) AND make_timestamp(?)",
+            [int(stamps.min()) // 1000 - _HOUR_US, int(stamps.max()) // 1000 + _HOUR_US],
+        ).fetchnumpy()["place"]
+        self._cursor.unregister("asked")
+        return np.asarray(found, dtype=np.int64)
+
+    def _key_column(self, name: str, rows: Rows, stamps: Index, texts: list[str]) -> pa.Array:
+        if name == "timestamp":
+            return pa.array(stamps // 1000, pa.timestamp("us"), mask=stamps == 0)
+        column = next(one for one in self._stream.packed if one.name == name)
+        values = rows[name]
+        if column.type == "VARCHAR":
+            return texts_of(values, texts)
+        if column.type == "TIMESTAMP":
+            return pa.array(values // 1000, pa.timestamp("us"), mask=values == NULL)
+        if column.type == "DOUBLE":
+            return pa.array(values, from_pandas=True)
+        return pa.array(values, mask=values == NULL)
+
+    def number(self, series: npt.NDArray[np.int32], names: Names) -> Index:
+        """Give the rows the next ids of their series, in order."""
+        by_series = np.argsort(series, kind="stable")
+        grouped = series[by_series]
+        starts = np.flatnonzero(np.r_[True, grouped[1:] != grouped[:-1]])
+        counts = np.diff(np.r_[starts, len(grouped)])
+        ids = np.empty(len(series), dtype=np.int64)
+        for start, count in zip(starts, counts, strict=True):
+            one = int(grouped[start])
+            top = self._top(one, names)
+            ids[by_series[start : start + count]] = np.arange(top.id + 1, top.id + 1 + count)
+            self._staged[names[one]] = top._replace(id=top.id + int(count))
+        return ids
+
+    def previous(self, series: npt.NDArray[np.int32], values: npt.NDArray[np.float64], names: Names) -> Any:
+        """Return, for each row, the value of the row before it in its series; NaN where there is none."""
+        before = np.empty(len(values))
+        for one in np.unique(series):
+            mine = np.flatnonzero(series == one)
+            top = self._top(int(one), names)
+            before[mine] = np.r_[top.value, values[mine[:-1]]]
+            self._staged[names[one]] = top._replace(value=float(values[mine[-1]]))
+        return before
+
+    # ── Rows that later ones replace ──────────────────────────────────────────────────────────
+
+    def replace(self, rows: Rows, texts: list[str], names: Names) -> tuple[Rows, Index]:
+        """Keep the best row a key, take what it replaces out of the table; return rows and their ids.
+
+        A closed row beats an open one, then the later one wins. A row that replaces another has its id.
+        """
+        chosen = _latest_of_each(self._stream, rows)
+        rows = rows[chosen]
+        stored = self._stored_versions(rows, texts, names)
+        closed, stamps = rows["closed"] == 1, _stamps(rows) // 1000
+        keep = np.ones(len(rows), dtype=bool)
+        ids = np.zeros(len(rows), dtype=np.int64)
+        for place, id, was_closed, was_us in stored:
+            ids[place] = id
+            keep[place] = (bool(closed[place]), int(stamps[place])) > (was_closed, was_us)
+        gone = [(*names[int(rows["series"][place])], int(ids[place])) for place in np.flatnonzero(keep & (ids > 0))]
+        if gone:
+            self._cursor.executemany(
+                f"DELETE FROM {self._stream.name} WHERE venue = ? AND symbol = ? AND id = ?",  # noqa: S608
+                gone,
+            )
+        unseen = ids == 0
+        if unseen.any():
+            ids[unseen] = self.number(rows["series"][unseen], names)
+        return rows[keep], ids[keep]
+
+    def _stored_versions(self, rows: Rows, texts: list[str], names: Names) -> list[tuple[int, int, bool, int]]:
+        stamps = _stamps(rows)
+        columns = {"place": pa.array(np.arange(len(rows))), **_series_columns(rows["series"], names)}
+        for name in self._stream.key:
+            columns[name] = self._key_column(name, rows, stamps, texts)
+        self._cursor.register("asked", pa.table(columns))
+        same = " AND ".join(f'stored."{name}" = asked."{name}"' for name in self._stream.key)
+        opened = rows["open_time"] // 1000
+        found = self._cursor.execute(
+            f"SELECT place, id, closed, epoch_us(timestamp) FROM asked JOIN {self._stream.name} AS stored"  # noqa: S608
+            f" ON stored.venue = asked.venue AND stored.symbol = asked.symbol AND {same}"
+            " AND stored.open_time BETWEEN make_timestamp(?) AND make_timestamp(?)",
+            [int(opened.min()), int(opened.max())],
+        ).fetchall()
+        self._cursor.unregister("asked")
+        return found
+
+
+_HOUR_US = 3_600_000_000
+
+
+def shift_texts(stream: Stream, rows: Rows, by: int) -> Rows:
+    """Return rows whose places of texts count from `by`, for blocks whose texts are joined."""
+    if not by:
+        return rows
+    shifted = rows.copy()
+    for column in stream.packed:
+        if column.type == "VARCHAR":
+            places = shifted[column.name]
+            places[(places < 0) & (places != NULL)] -= by
+    return shifted
+
+
+def texts_of(values: Index, texts: list[str]) -> pa.Array:
+    """Return a column of texts: integers as they are, places of texts looked up, NULL as null."""
+    if (values >= 0).all():
+        return pa.array(values).cast(pa.string())
+    null = values == NULL
+    if not (values >= 0).any():
+        places = np.where(null, 0, -values - 1).astype(np.int32)
+        indices = pa.array(places, mask=null)
+        return pa.DictionaryArray.from_arrays(indices, pa.array(texts, pa.string())).cast(pa.string())
+    found = [None if value == NULL else str(value) if value >= 0 else texts[-value - 1] for value in values.tolist()]
+    return pa.array(found, pa.string())
+
+
+def _stamps(rows: Rows) -> Index:
+    """Return the time of each row in nanoseconds: the venue's, or ours; 0 where neither is known."""
+    event = rows["ts_event"]
+    return np.where(event == NULL, rows["ts_recv"], event)
+
+
+def _order(stream: Stream, rows: Rows) -> Index:
+    return rows["sequence"] if stream.order == "sequence" else _stamps(rows) // 1000
+
+
+def _is_null(values: npt.NDArray[Any]) -> Mask:
+    return np.isnan(values) if values.dtype.kind == "f" else values == NULL
+
+
+def _bits(rows: Rows, name: str) -> Index:
+    """Return a key column as integers that are equal if the values are (NaN equals NaN)."""
+    values = _stamps(rows) // 1000 if name == "timestamp" else rows[name]
+    if values.dtype.kind == "f":
+        return np.ascontiguousarray(values).view(np.int64)
+    return values.astype(np.int64, copy=False)
+
+
+def _first_of_each(stream: Stream, rows: Rows) -> Mask:
+    """Return which rows are the first of their key in the batch."""
+    series = rows["series"]
+    by_series = np.argsort(series, kind="stable")
+    grouped, leading = series[by_series], _bits(rows, stream.key[0])[by_series]
+    rising = (leading[1:] > leading[:-1]) | (grouped[1:] != grouped[:-1])
+    if rising.all() and not (stream.otherwise and _is_null(rows[stream.key[0]]).any()):
+        return np.ones(len(rows), dtype=bool)
+    columns = [series.astype(np.int64), *(_bits(rows, name) for name in stream.key)]
+    if stream.otherwise:
+        null = _is_null(rows[stream.key[0]])
+        columns += [np.where(null, _bits(rows, name), 0) for name in stream.otherwise]
+    _, first = np.unique(np.stack(columns, axis=1), axis=0, return_index=True)
+    keep = np.zeros(len(rows), dtype=bool)
+    keep[first] = True
+    return keep
+
+
+def _latest_of_each(stream: Stream, rows: Rows) -> Index:
+    """Return the places of the best row of each key, in the order in which the keys first came."""
+    key = np.stack([rows["series"].astype(np.int64), *(_bits(rows, name) for name in stream.key)], axis=1)
+    _, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    ranked = np.lexsort((np.arange(len(rows)), _stamps(rows), rows["closed"], group.ravel()))
+    last = np.flatnonzero(np.r_[group.ravel()[ranked][1:] != group.ravel()[ranked][:-1], True])
+    return ranked[last][np.argsort(first, kind="stable")]
+
+
+def _series_columns(series: npt.NDArray[np.int32], names: Names) -> dict[str, pa.Array]:
+    venues = pa.array([venue for venue, _ in names], pa.string())
+    symbols = pa.array([symbol for _, symbol in names], pa.string())
+    places = pa.array(series.astype(np.int32))
+    return {
+        "venue": pa.DictionaryArray.from_arrays(places, venues),
+        "symbol": pa.DictionaryArray.from_arrays(places, symbols),
+    }

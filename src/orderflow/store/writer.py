@@ -1,0 +1,314 @@
+"""The writer: events into rows, doubles left out, one transaction a flush.
+
+Events wait in one list a venue and stream (`adders` gives the lists' appends). `take` hands them over
+on the thread that collects; `write` packs, removes doubles and inserts them on any thread, with a
+cursor of its own. Two rows are the same row by the stream's key. A row beyond the highest of its
+series is new without looking; only the others are looked up in the table.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import duckdb
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from orderflow.market.errors import StoreUnusable
+from orderflow.market.events import US, Event, Gap, Instrument, Nanos
+from orderflow.market.streams import KEPT, LARGE_TRADES, OPEN_INTEREST, STREAMS, TRADES, Column, Stream
+from orderflow.store import merge, tables
+from orderflow.store.rows import NULL, Rows, packed
+from orderflow.store.runs import Run
+
+LARGE_TRADE_USD = {"BTC": 100_000.0, "ETH": 50_000.0}
+LARGE_TRADE_USD_OTHERS = 20_000.0
+
+_NO_IDS = np.empty(0, dtype=np.int64)
+
+Keep = npt.NDArray[np.bool_]
+
+
+class Batch(msgspec.Struct):
+    """What was collected since the last flush."""
+
+    events: dict[tuple[str, str], list[Event]]  # (venue, stream) → events
+    gaps: list[Gap]
+    void: list[Gap]
+    instruments: list[Instrument]
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.gaps or self.void or self.instruments)
+
+
+class Flushed(NamedTuple):
+    """Rows written by table, and how long it took."""
+
+    rows: dict[str, int]
+    seconds: float
+
+
+class Writer:
+    """Writes one run into one database. Not for two threads at once, save `adders` beside `write`."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        run: Run,
+        *,
+        large_trade_usd: Mapping[str, float] | None = None,
+    ) -> None:
+        self._cursor = connection.cursor()
+        self._run = run
+        self._large = LARGE_TRADE_USD if large_trade_usd is None else large_trade_usd
+        self._waiting: dict[tuple[str, str], list[Event]] = {}
+        self._gaps: dict[tuple[str, str, str, Nanos], Gap] = {}
+        self._void: list[Gap] = []
+        self._instruments: list[Instrument] = []
+        self._series: dict[str, dict[str, int]] = {}  # venue → symbol → number
+        self._names: list[tuple[str, str]] = []  # number → (venue, symbol)
+        self._known = {name: merge.Known(self._cursor, stream) for name, stream in STREAMS.items()}
+
+    # ── On the thread that collects ───────────────────────────────────────────────────────────
+
+    def adders(self, venue: str) -> dict[type[Event], Callable[[Any], None]]:
+        """Return, for each type of event that is kept, what takes an event of this venue."""
+        found: dict[type[Event], Callable[[Any], None]] = {}
+        for event, stream in KEPT.items():
+            found[event] = self._waiting.setdefault((venue, stream.name), []).append
+        found[Instrument] = self._instruments.append
+        return found
+
+    def gap(self, gap: Gap) -> None:
+        """Take a gap that opened or closed; the latest state of a gap is the one that is kept."""
+        self._gaps[_identity(gap)] = gap
+
+    def no_gap(self, gap: Gap) -> None:
+        """Take back a gap that turned out to be none."""
+        self._gaps.pop(_identity(gap), None)
+        self._void.append(gap)
+
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def take(self) -> Batch:
+        """Hand over what waits, and begin anew; the adders stay as they are."""
+        events = {key: list(waiting) for key, waiting in self._waiting.items() if waiting}
+        for key in events:
+            self._waiting[key].clear()
+        batch = Batch(events, list(self._gaps.values()), list(self._void), list(self._instruments))
+        self._gaps.clear()
+        self._void.clear()
+        self._instruments.clear()
+        return batch
+
+    # ── On any thread ─────────────────────────────────────────────────────────────────────────
+
+    def write(self, batch: Batch) -> Flushed:
+        """Write a batch in one transaction; on failure nothing of it is in the database.
+
+        Raises `StoreUnusable` if the database cannot take it (a full disk); the batch can be written
+        again.
+        """
+        began = time.perf_counter()
+        self._number_series(batch)
+        parts = self._parts(batch)
+        try:
+            self._cursor.begin()
+            rows = {name: self._insert(STREAMS[name], several) for name, several in parts.items()}
+            self._upsert_gaps(batch)
+            self._upsert_instruments(batch.instruments)
+            self._cursor.commit()
+        except duckdb.Error as error:
+            self._undo()
+            raise StoreUnusable(
+                f"the database did not take {sum(map(len, batch.events.values()))} rows: {_one_line(error)}",
+                hint="free some disk space; what was received stays in the journal and is written at the next start",
+            ) from error
+        for known in self._known.values():
+            known.commit()
+        return Flushed({name: count for name, count in rows.items() if count}, time.perf_counter() - began)
+
+    def flush(self) -> Flushed:
+        """Take and write in one call, for those who have one thread."""
+        return self.write(self.take())
+
+    def _undo(self) -> None:
+        for known in self._known.values():
+            known.rollback()
+        try:
+            self._cursor.rollback()
+        except duckdb.Error:  # no transaction is open: it never began, or its commit failed
+            return
+
+    def _number_series(self, batch: Batch) -> None:
+        """Give numbers to series that are met for the first time, and create their views."""
+        fresh: list[tuple[str, str]] = []
+        for (venue, _), events in batch.events.items():
+            numbers = self._series.setdefault(venue, {})
+            for symbol in {event.symbol for event in events} - numbers.keys():
+                numbers[symbol] = len(self._names)
+                self._names.append((venue, symbol))
+                fresh.append((venue, symbol))
+        if fresh:
+            tables.ensure(self._cursor, sorted(fresh))
+
+    def _parts(self, batch: Batch) -> dict[str, list[tuple[str, list[Event]]]]:
+        parts: dict[str, list[tuple[str, list[Event]]]] = {}
+        for (venue, stream), events in batch.events.items():
+            parts.setdefault(stream, []).append((venue, events))
+        return parts
+
+    def _insert(self, stream: Stream, parts: list[tuple[str, list[Event]]]) -> int:
+        """Insert the rows of one stream, of all venues, that are not in its table; return how many."""
+        blocks: list[Rows] = []
+        texts: list[str] = []
+        for venue, events in parts:
+            rows, found = packed(stream, events, self._series[venue])
+            blocks.append(merge.shift_texts(stream, rows, len(texts)))
+            texts += found
+        rows = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+        known = self._known[stream.name]
+        if stream.replaces:
+            rows, ids = known.replace(rows, texts, self._names)
+        else:
+            rows = rows[known.fresh(rows, texts, self._names)]
+            ids = known.number(rows["series"], self._names) if len(rows) else _NO_IDS
+        if not len(rows):
+            return 0
+        table = self._table(stream, rows, texts, ids, known)
+        self._cursor.register("batch", table)
+        self._cursor.execute(_insertion(stream), [self._run.kind, self._run.id])
+        if stream is TRADES:
+            self._insert_large_trades()
+        self._cursor.unregister("batch")
+        return len(rows)
+
+    def _table(
+        self, stream: Stream, rows: Rows, texts: list[str], ids: npt.NDArray[np.int64], known: merge.Known
+    ) -> pa.Table:
+        series = rows["series"]
+        event, received = rows["ts_event"], rows["ts_recv"]
+        local = event == NULL
+        stamp = np.where(local, received, event)
+        columns: dict[str, pa.Array] = {
+            "venue": _named(series, [venue for venue, _ in self._names]),
+            "symbol": _named(series, [symbol for _, symbol in self._names]),
+            "id": pa.array(ids),
+            "timestamp": _instants(stamp, local & (received == 0)),
+            "received": _instants(received, received == 0),
+            "clock": _named(np.where(local, 1, 0), ["venue", "local"]),
+        }
+        for column in stream.packed:
+            columns[column.name] = _column(column, rows[column.name], texts)
+        if stream is OPEN_INTEREST:
+            columns["previous_open_interest"] = pa.array(
+                known.previous(series, rows["open_interest"], self._names), from_pandas=True
+            )
+        return pa.table(columns)
+
+    def _insert_large_trades(self) -> None:
+        """Copy the trades of the batch whose value is large for their coin, where the quote is a dollar."""
+        limits = pa.table({"base": list(self._large), "usd": list(self._large.values())})
+        self._cursor.register("limits", limits)
+        self._cursor.execute(_LARGE, [self._run.kind, self._run.id, LARGE_TRADE_USD_OTHERS])
+        self._cursor.unregister("limits")
+
+    def _upsert_gaps(self, batch: Batch) -> None:
+        for gap in (*batch.void, *batch.gaps):
+            self._cursor.execute(
+                'DELETE FROM gaps WHERE venue = ? AND symbol = ? AND stream = ? AND "from" = make_timestamp(?)',
+                [gap.venue, gap.symbol, gap.stream, gap.from_ts // US],
+            )
+        for gap in batch.gaps:
+            self._cursor.execute(
+                'INSERT INTO gaps (venue, symbol, stream, "from", "until", reason, run)'
+                " VALUES (?, ?, ?, make_timestamp(?), make_timestamp(?), ?, ?)",
+                [
+                    gap.venue,
+                    gap.symbol,
+                    gap.stream,
+                    gap.from_ts // US,
+                    None if gap.until_ts is None else gap.until_ts // US,
+                    gap.reason,
+                    self._run.id,
+                ],
+            )
+
+    def _upsert_instruments(self, instruments: Iterable[Instrument]) -> None:
+        latest = {(one.venue, one.symbol): one for one in instruments}
+        if not latest:
+            return
+        self._cursor.register("listed", pa.Table.from_pylist([_listed(one) for one in latest.values()]))
+        self._cursor.execute(
+            "DELETE FROM instruments WHERE (venue, symbol) IN (SELECT venue, symbol FROM listed)"
+        )
+        self._cursor.execute("INSERT INTO instruments BY NAME SELECT * FROM listed")
+        self._cursor.unregister("listed")
+
+
+_LARGE = """
+INSERT INTO large_trades BY NAME
+SELECT venue, symbol, id, timestamp, received, clock, ? AS source, ? AS run, trade_id,
+       if(is_buyer_maker, 'sell', 'buy') AS side, price, quantity, price * quantity AS value_usd
+FROM batch LEFT JOIN limits ON regexp_matches(symbol, '^' || base || '[-_/]?USD')
+WHERE regexp_matches(symbol, 'USD[TC]?$') AND price * quantity >= coalesce(usd, ?)
+"""
+
+
+def _insertion(stream: Stream) -> str:
+    shared = "venue, symbol, id, timestamp, received, clock, ? AS source, ? AS run"
+    own = ", ".join(f'{column.sql or _quoted(column)} AS "{column.name}"' for column in stream.columns)
+    return f"INSERT INTO {stream.name} BY NAME SELECT {shared}, {own} FROM batch"  # noqa: S608 - declared names
+
+
+def _quoted(column: Column) -> str:
+    return f'"{column.name}"'
+
+
+def _identity(gap: Gap) -> tuple[str, str, str, Nanos]:
+    return gap.venue, gap.symbol, gap.stream, gap.from_ts
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def _named(codes: npt.NDArray[Any], names: list[str]) -> pa.Array:
+    """Return a column of texts from their places in a list."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(names, pa.string()))
+
+
+def _instants(ns: npt.NDArray[np.int64], unknown: Keep) -> pa.Array:
+    return pa.array(ns // 1000, pa.timestamp("us"), mask=unknown)
+
+
+def _column(column: Column, values: npt.NDArray[Any], texts: list[str]) -> pa.Array:
+    match column.type:
+        case "DOUBLE":
+            return pa.array(values, from_pandas=True)
+        case "BOOLEAN":
+            return pa.array(values == 1, mask=values < 0)
+        case "TIMESTAMP":
+            return _instants(values, values == NULL)
+        case "VARCHAR":
+            return merge.texts_of(values, texts)
+        case _:
+            return pa.array(values, mask=values == NULL)
+
+
+def _listed(one: Instrument) -> dict[str, Any]:
+    found = {field: getattr(one, field) for field in (
+        "venue", "symbol", "native", "kind", "base", "quote", "status", "trading",
+        "contract_size", "tick", "lot", "min_notional",
+    )}
+    found["listed_since"] = _utc(one.listed_ts)
+    found["read_at"] = _utc(one.ts_recv or one.ts_event)
+    return found
+
+
+def _utc(ns: Nanos | None) -> np.datetime64 | None:
+    return None if ns is None else np.datetime64(ns // 1000, "us")
