@@ -1,0 +1,161 @@
+"""Live: the latest state of every stream, in memory, for the questions that ask "now".
+
+`Latest` is what such questions need; `Live` answers it from the events as they come, `Reader` from
+a database. Answers are the events themselves.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+from orderflow.market.errors import UnknownSymbol
+from orderflow.market.events import (
+    BookTop,
+    Event,
+    Funding,
+    IndexPrice,
+    MarkPrice,
+    Nanos,
+    OpenInterest,
+    Quote,
+    Ticker,
+    Trade,
+)
+from orderflow.store.answers import resolve
+
+RECENT_TRADES = 200
+_KEPT: tuple[type[Event], ...] = (Quote, BookTop, MarkPrice, IndexPrice, Funding, OpenInterest, Ticker)
+
+E = TypeVar("E", bound=Event)
+
+
+class Latest(Protocol):
+    """The latest of each venue and symbol; `symbol=None` asks for all. Nothing yet: an empty list.
+
+    Raises `UnknownSymbol` for a symbol that is not collected, with the nearest ones that are.
+    """
+
+    @property
+    def kind(self) -> str | None: ...
+    def symbols(self) -> list[str]: ...
+    def quotes(self, symbol: str | None = None) -> list[Quote]: ...
+    def tops(self, symbol: str | None = None) -> list[BookTop]: ...
+    def marks(self, symbol: str | None = None) -> list[MarkPrice]: ...
+    def fundings(self, symbol: str | None = None) -> list[Funding]: ...
+    def open_interests(self, symbol: str | None = None) -> list[OpenInterest]: ...
+    def tickers(self, symbol: str | None = None) -> list[Ticker]: ...
+    def recent_trades(self, symbol: str, venue: str | None = None, limit: int = 200) -> list[Trade]: ...
+
+
+class Live:
+    """The latest state, kept by the functions that `setters` gives out.
+
+    One thread updates; any may ask: an answer is a copy.
+    """
+
+    def __init__(self, kind: str, symbols: Iterable[str] = ()) -> None:
+        self.kind: str | None = kind
+        self._symbols = set(symbols)
+        self._latest: dict[type[Event], dict[str, dict[str, Any]]] = {kind: {} for kind in _KEPT}
+        self._trades: dict[str, defaultdict[str, deque[Trade]]] = {}
+        self._setters: dict[str, dict[type[Event], Callable[[Any], None]]] = {}
+
+    def setters(self, venue: str) -> dict[type[Event], Callable[[Any], None]]:
+        """Return, for each kind of event that is kept, the function to call with one of this venue."""
+        if venue in self._setters:
+            return self._setters[venue]
+        made = {kind: _setter(self._latest[kind].setdefault(venue, {})) for kind in _KEPT}
+        trades = self._trades[venue] = defaultdict(_recent)
+
+        def keep(trade: Trade) -> None:
+            trades[trade.symbol].append(trade)
+
+        made[Trade] = keep
+        self._setters[venue] = made
+        return made
+
+    def update(self, event: Event) -> None:
+        """Keep an event if it is of a kind that is kept; `setters` is the quicker way for a venue's feed."""
+        setter = self.setters(event.venue).get(type(event))
+        if setter is not None:
+            setter(event)
+
+    def symbols(self) -> list[str]:
+        """Return the symbols that are collected or were heard of, in alphabetical order."""
+        heard = {
+            symbol
+            for kind in list(self._latest.values())
+            for one in list(kind.values())
+            for symbol in list(one)
+        }
+        traded = {symbol for one in list(self._trades.values()) for symbol in list(one)}
+        return sorted(self._symbols | heard | traded)
+
+    def quotes(self, symbol: str | None = None) -> list[Quote]:
+        return self._of(Quote, symbol)
+
+    def tops(self, symbol: str | None = None) -> list[BookTop]:
+        return self._of(BookTop, symbol)
+
+    def marks(self, symbol: str | None = None) -> list[MarkPrice]:
+        return self._of(MarkPrice, symbol)
+
+    def fundings(self, symbol: str | None = None) -> list[Funding]:
+        return self._of(Funding, symbol)
+
+    def open_interests(self, symbol: str | None = None) -> list[OpenInterest]:
+        return self._of(OpenInterest, symbol)
+
+    def tickers(self, symbol: str | None = None) -> list[Ticker]:
+        return self._of(Ticker, symbol)
+
+    def recent_trades(self, symbol: str, venue: str | None = None, limit: int = RECENT_TRADES) -> list[Trade]:
+        """Return the last trades of a symbol, oldest first; at most 200 a venue are kept."""
+        wanted = self._known(symbol)
+        found = [
+            trade
+            for name, trades in list(self._trades.items())
+            if venue in (None, name) and wanted in trades
+            for trade in tuple(trades[wanted])
+        ]
+        found.sort(key=_heard)
+        return found[-limit:] if limit > 0 else []
+
+    def age(self, now: Nanos, symbol: str | None = None) -> dict[tuple[str, str], Nanos]:
+        """Return how long ago, in nanoseconds, each (venue, symbol) was last heard of on any stream."""
+        heard: dict[tuple[str, str], Nanos] = {}
+        events: list[Event] = [one for kind in _KEPT for one in self._of(kind, symbol)]
+        for trades in list(self._trades.values()):
+            events += [kept[-1] for name, kept in list(trades.items()) if symbol in (None, name)]
+        for event in events:
+            key = event.venue, event.symbol
+            heard[key] = max(heard.get(key, event.ts_recv), event.ts_recv)
+        return {key: now - last for key, last in sorted(heard.items())}
+
+    def _of(self, kind: type[E], symbol: str | None) -> list[E]:
+        venues = list(self._latest[kind].values())
+        if symbol is None:
+            return [event for one in venues for event in list(one.values())]
+        wanted = self._known(symbol)
+        return [one[wanted] for one in venues if wanted in one]
+
+    def _known(self, symbol: str) -> str:
+        # the dictionaries are asked first: a list of all symbols costs more than the answer
+        if symbol in self._symbols:
+            return symbol
+        return resolve(symbol, self.symbols())
+
+
+def _setter(kept: dict[str, Any]) -> Callable[[Any], None]:
+    def keep(event: Event) -> None:
+        kept[event.symbol] = event
+
+    return keep
+
+
+def _recent() -> deque[Trade]:
+    return deque(maxlen=RECENT_TRADES)
+
+
+def _heard(event: Event) -> tuple[Nanos, Nanos]:
+    return event.ts_recv, event.ts_event or event.ts_recv
