@@ -14,6 +14,7 @@ import msgspec
 from orderflow.market.errors import UnsupportedByVenue, VenueChanged
 from orderflow.market.events import Event, Ignored, Nanos
 from orderflow.market.instruments import MARKETS, Market
+from orderflow.venues import tables
 
 Decode: TypeAlias = Callable[[bytes, Nanos], Sequence[Event]]
 Answer: TypeAlias = Callable[[bytes, Mapping[str, str], Nanos], Sequence[Event]]
@@ -162,6 +163,8 @@ def answer(venue: Venue, url: str, body: bytes, ts_recv: Nanos) -> Sequence[Even
     """
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
+    if parts.scheme == "table" and parts.path in tables.COMMON:
+        return tables.COMMON[parts.path](venue.name, body, query, ts_recv)
     for endpoint in venue.tables if parts.scheme == "table" else venue.endpoints:
         if endpoint.path == parts.path:
             return endpoint.decode(body, query, ts_recv)
