@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -39,8 +39,9 @@ KINDS = {
 class Frame(msgspec.Struct, frozen=True):
     """One message as it came: `kind` is ws or http, `ts_recv` nanoseconds UTC."""
 
+    venue: str
     ts_recv: int
-    kind: str
+    kind: Literal["ws", "http"]
     url: str
     raw: bytes
 
@@ -92,7 +93,9 @@ def _frames(path: Path, limit: int | None) -> Iterator[Frame]:
                 if left == 0:
                     return
                 left -= 1
-            yield Frame(int((row["t"] or 0) * 1e9), row["kind"], row["url"], row["raw"].encode())
+            yield Frame(
+                row["venue"], int((row["t"] or 0) * 1e9), row["kind"], row["url"], row["raw"].encode()
+            )
 
 
 def expected(recording: Recording) -> Expected:
