@@ -11,9 +11,9 @@ BASE  := $(VENV)/.installed-base
 DEV   := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
-CODE := src tests bench requirements
+CODE := src tests bench requirements docs
 
-.PHONY: help install demo test check format lock bench clean
+.PHONY: help install demo test check format catalogue lock bench clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,16 +26,20 @@ demo: $(BASE) ## two simulated venues, the collector and the doors, on this mach
 test: check ## the checks, then the tests
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
-check: $(DEV) ## format, lint, types, floors, dead code
+check: $(DEV) ## format, lint, types, floors, dead code, printed catalogue
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+	$(BIN)/python docs/print_catalogue.py --check
 
 format: $(DEV) ## rewrite the code as `check` wants it
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
+
+catalogue: $(BASE) ## print docs/catalogue.md from the declarations
+	$(BIN)/python docs/print_catalogue.py
 
 bench: $(BENCH) ## our speed beside the rivals', on the same frames; writes bench/RESULTS.md
 	$(BIN)/python -m bench $(ARGS)
