@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import msgspec
+
 from orderflow.sim.market import Market
 from orderflow.sim.protocol import Form, Question
 from orderflow.sim.protocols import FORMS

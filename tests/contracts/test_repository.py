@@ -232,7 +232,15 @@ def unused(*sources: Path) -> list[str]:
     """Functions, methods and classes that nobody names. Struct fields and constants are data, not code."""
     search = Vulture(
         # What a framework or pytest finds by its decorator, or a library calls by its name.
-        ignore_decorators=["@*.fixture", "@*.get", "@*.post", "@*.api_route", "@*.command", "@*.callback", "@*tool"],
+        ignore_decorators=[
+            "@*.fixture",
+            "@*.get",
+            "@*.post",
+            "@*.api_route",
+            "@*.command",
+            "@*.callback",
+            "@*tool",
+        ],
         ignore_names=["on_*", "do_*", "visit_*", "read", "settings_customise_sources"],
     )
     search.scavenge([str(source) for source in sources])
