@@ -23,6 +23,9 @@ class Results(msgspec.Struct):
     def scenarios(self) -> list[Scenario]:
         return [one for one in SCENARIOS if one.name not in self.absent]
 
+    def compared(self) -> list[str]:
+        return [one.name for one in self.scenarios() if one.compared]
+
 
 def measure(paths: list[Path], rounds: int, limit: int | None) -> Results:
     """Neighbours in time are compared with one another, so a machine that slows down slows them all."""
@@ -31,6 +34,8 @@ def measure(paths: list[Path], rounds: int, limit: int | None) -> Results:
     for round_number in range(1, rounds + 1):
         for path in paths:
             for scenario in results.scenarios():
+                if not scenario.compared and path != paths[0]:
+                    continue
                 print(
                     f"round {round_number}/{rounds}  {path.stem}  {scenario.name}",
                     file=sys.stderr,

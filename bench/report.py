@@ -50,10 +50,40 @@ class Goal(msgspec.Struct, frozen=True):
         return f"{ratio:.1f} times" if self.at_least is not None else f"{1 / ratio:.1f} times"
 
 
+class FigureGoal(msgspec.Struct, frozen=True):
+    """A figure that a scenario prints, with the value that it should reach or stay below."""
+
+    about: str
+    scenario: str
+    figure: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def row(self, values: list[float]) -> list[str]:
+        wanted = self.at_least if self.at_least is not None else self.at_most or 0.0
+        name = f"{self.about}: {'at least' if self.at_least is not None else 'at most'} {wanted:,g}"
+        if not values:
+            return [name, "not measured", "", ""]
+        middle = median(values)
+        worst = min(values) if self.at_least is not None else max(values)
+        short = 1 - middle / wanted if self.at_least is not None else middle / wanted - 1
+        return [
+            name,
+            f"{middle:,.4g}",
+            f"{worst:,.4g}",
+            f"missed by {100 * short:.0f} %" if short > 0 else "met",
+        ]
+
+
 GOALS = (
     Goal("cryptofeed", at_least=4),
     Goal("ccxt pro", at_least=10),
     Goal("bare decode", at_most=3),
+)
+
+FIGURE_GOALS = (
+    FigureGoal("socket to durable row, frames/s on one core", "socket to row", "frames/s", at_least=80_000),
+    FigureGoal("memory with all default series live, MB", "socket to row", "resident MB", at_most=400),
 )
 
 
@@ -86,7 +116,7 @@ def document(results: Results, notes: list[str]) -> str:
 
 def table(results: Results) -> str:
     """µs per message of each scenario, and its cost as a multiple of ours."""
-    names = [one.name for one in results.scenarios()]
+    names = results.compared()
     others = [name for name in names if name != OURS] if OURS in names else []
     head = [
         "recording",
@@ -104,7 +134,7 @@ def table(results: Results) -> str:
 
 
 def memory(results: Results) -> str:
-    names = [one.name for one in results.scenarios()]
+    names = results.compared()
     rows: list[list[str]] = []
     for recording in results.recordings:
         cells = [recording]
@@ -117,7 +147,7 @@ def memory(results: Results) -> str:
 
 
 def goals(results: Results) -> str:
-    """Each goal against the median over recordings and against the worst of them."""
+    """Each ratio over the recordings, each figure over the rounds: median and worst against the goal."""
     if OURS in results.absent:
         return f"Ours was not measured: {results.absent[OURS]}."
     rows: list[list[str]] = []
@@ -128,7 +158,18 @@ def goals(results: Results) -> str:
         ratios = [ratio(results, goal.other, one) for one in results.recordings]
         middle = median(ratios)
         rows.append([goal.says(), goal.measured(middle), goal.measured(min(ratios)), goal.judge(middle)])
-    return _markdown(["goal", "median over recordings", "worst recording", "median against the goal"], rows)
+    for figure_goal in FIGURE_GOALS:
+        rows.append(figure_goal.row(_values(results, figure_goal)))
+    return _markdown(["goal", "median", "worst", "median against the goal"], rows)
+
+
+def _values(results: Results, goal: FigureGoal) -> list[float]:
+    return [
+        one.figures[goal.figure]
+        for (scenario, _), runs in results.runs.items()
+        for one in runs
+        if scenario == goal.scenario and goal.figure in one.figures
+    ]
 
 
 def cost(results: Results, name: str, recording: str) -> float:

@@ -11,8 +11,9 @@ from bench.recordings import Best, Recording
 class Done(msgspec.Struct, frozen=True):
     """What a run did: messages by kind (and diffs `applied`), the books' best prices, other figures.
 
-    `counts` and `best` are compared with what has to come out; a key that is absent is not compared.
-    `figures` are printed as they are: name with unit → value.
+    `counts` has every kind that the recording has, and of books either the diffs read (`diffs`) or those
+    that changed one (`applied`); `best` is empty where no books are kept. Both are compared with what has to
+    come out. `figures` are printed as they are: name with unit → value.
     """
 
     counts: dict[str, int]
@@ -24,11 +25,16 @@ Run = Callable[[], Done]
 
 
 class Scenario(msgspec.Struct, frozen=True):
-    """`module` has `prepare(recording) -> Run`: what it does is not timed, what `Run` does is."""
+    """`module` has `prepare(recording) -> Run`: what it does is not timed, what `Run` does is.
+
+    A `compared` scenario runs on every recording and is set beside ours; another one runs on the first
+    recording alone, and its figures are what counts (socket to row, flush, memory over time).
+    """
 
     name: str
     module: str
     about: str
+    compared: bool = True
 
     def prepare(self, recording: Recording) -> Run:
         return importlib.import_module(self.module).prepare(recording)
