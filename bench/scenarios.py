@@ -1,0 +1,58 @@
+"""Scenarios: what is measured, one row each. A new one is a module with `prepare`, and a row here."""
+
+import importlib
+from collections.abc import Callable
+
+import msgspec
+
+from bench.recordings import Best, Recording
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What a run did: messages by kind (and diffs `applied`), the books' best prices, other figures.
+
+    `counts` has every kind that the recording has, and of books either the diffs read (`diffs`) or those
+    that changed one (`applied`); `best` is empty where no books are kept. Both are compared with what has to
+    come out. `figures` are printed as they are: name with unit → value.
+    """
+
+    counts: dict[str, int]
+    best: Best = {}
+    figures: dict[str, float] = {}
+
+
+Run = Callable[[], Done]
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """`module` has `prepare(recording) -> Run`: what it does is not timed, what `Run` does is.
+
+    A `compared` scenario runs on every recording and is set beside ours; another one runs on the first
+    recording alone, and its figures are what counts (socket to row, flush, memory over time).
+    """
+
+    name: str
+    module: str
+    about: str
+    compared: bool = True
+
+    def prepare(self, recording: Recording) -> Run:
+        return importlib.import_module(self.module).prepare(recording)
+
+
+OURS = "ours"
+
+SCENARIOS = (
+    Scenario(OURS, "bench.ours", "decode, full books, live state, packed rows ready for the store"),
+    Scenario("bare decode", "bench.bare_decode", "msgspec's typed decode of the fields we use; nothing kept"),
+    Scenario(
+        "cryptofeed", "bench.rival_cryptofeed", "its message handler: typed objects, full books, callbacks"
+    ),
+    Scenario(
+        "ccxt pro",
+        "bench.rival_ccxt",
+        "its client's handler: unified dictionaries, full books, awaited futures",
+    ),
+)
+
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

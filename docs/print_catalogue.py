@@ -1,0 +1,98 @@
+"""Prints docs/catalogue.md from the declarations of streams and venues; `--check` says whether it is stale.
+
+.venv/bin/python docs/print_catalogue.py          (or: make catalogue)
+"""
+
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from orderflow.market.instruments import series
+from orderflow.market.streams import SHARED, STREAMS, Column
+from orderflow.venues import ALL
+from orderflow.venues.spec import Venue
+
+CATALOGUE = Path(__file__).with_name("catalogue.md")
+
+
+def catalogue() -> str:
+    return "\n".join([*_head(), *_streams(), *_venues()]) + "\n"
+
+
+def _head() -> Iterator[str]:
+    every = list(series())
+    yield "# Catalogue"
+    yield ""
+    yield "Printed from the declarations by `make catalogue`; `make check` fails when it is stale."
+    yield ""
+    yield f"{sum(one.core for one in every)} core names and {sum(not one.core for one in every)} others are views,"
+    yield f"named `symbol_exchange_market_stream`, as in `{every[0].name}`."
+
+
+def _streams() -> Iterator[str]:
+    yield from ("", "## Streams", "", "Every stream begins with these columns:", "")
+    yield from _columns(SHARED)
+    for stream in STREAMS.values():
+        yield from ("", f"### {stream.name}", "", stream.doc, "")
+        yield f"Two rows of a series are the same where these are: {', '.join(f'`{one}`' for one in stream.key)}."
+        yield ""
+        yield from _columns(stream.columns)
+
+
+def _columns(columns: tuple[Column, ...]) -> Iterator[str]:
+    yield "| column | type | unit | what |"
+    yield "|---|---|---|---|"
+    # The levels of a book differ by their number alone: the first and the last are enough to read.
+    for _, grouped in groupby(columns, key=_kin):
+        kin = list(grouped)
+        shown = kin if len(kin) <= 4 else [kin[0], kin[1], kin[-2], kin[-1]]
+        for column in shown:
+            yield f"| `{column.name}` | {column.type} | {column.unit} | {column.doc} |"
+
+
+def _kin(column: Column) -> str:
+    side, _, rest = column.name.partition("_")
+    return f"{side} levels" if rest[:1].isdigit() and side in ("bid", "ask") else column.name
+
+
+def _venues() -> Iterator[str]:
+    yield from ("", "## Venues")
+    for venue in ALL.values():
+        yield from _venue(venue)
+
+
+def _venue(venue: Venue) -> Iterator[str]:
+    yield from (
+        "",
+        f"### {venue.name}",
+        "",
+        f"<{venue.docs}>; taker fee of the lowest tier {venue.taker_fee_bps:g} bps.",
+    )
+    yield ""
+    yield "| channel | feeds | name | route | by default |"
+    yield "|---|---|---|---|---|"
+    for one in venue.channels:
+        feeds = ", ".join(one.streams)
+        yield f"| {one.name} | {feeds} | `{one.template}` | {one.route} | {'yes' if one.default else 'no'} |"
+    for poll in venue.polls:
+        feeds = ", ".join(poll.streams)
+        yield f"| REST {poll.endpoint} | {feeds} | every {poll.every_s:g} s | | yes |"
+    if venue.notes:
+        yield ""
+        yield from (f"- {stream}: {note}." for stream, note in venue.notes.items())
+
+
+def main() -> int:
+    fresh = catalogue()
+    if "--check" not in sys.argv[1:]:
+        CATALOGUE.write_text(fresh)
+        return 0
+    if CATALOGUE.is_file() and CATALOGUE.read_text() == fresh:
+        return 0
+    print(f"{CATALOGUE} is stale: run `make catalogue` and commit it", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
