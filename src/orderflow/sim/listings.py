@@ -1,0 +1,90 @@
+"""Listings: which coins the simulated venues trade, from which price, in which ticks and lots."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import lru_cache
+
+import msgspec
+
+
+class Coin(msgspec.Struct, frozen=True):
+    """What a coin is like, whatever the venue: where it starts and how nervous and busy it is."""
+
+    symbol: str
+    base: str
+    price: float  # first price, in quote
+    yearly_vol: float  # 0.5 = 50 % a year when nothing happens
+    trade_quote: float  # median size of one market order, in quote
+    open_interest: float  # at the start, in base
+
+
+COINS = {
+    coin.symbol: coin
+    for coin in (
+        Coin("BTCUSDT", "BTC", 87_250.0, 0.50, 1_500.0, 92_000.0),
+        Coin("ETHUSDT", "ETH", 2_870.0, 0.70, 1_200.0, 1_900_000.0),
+        Coin("SOLUSDT", "SOL", 131.50, 0.90, 800.0, 9_400_000.0),
+        Coin("XRPUSDT", "XRP", 2.0450, 0.90, 700.0, 310_000_000.0),
+        Coin("ARUSDT", "AR", 4.215, 1.20, 250.0, 2_900_000.0),
+        Coin("BRETTUSDT", "BRETT", 0.01832, 1.50, 150.0, 480_000_000.0),
+        Coin("POPCATUSDT", "POPCAT", 0.10450, 1.50, 150.0, 110_000_000.0),
+        Coin("WIFUSDT", "WIF", 0.3821, 1.40, 200.0, 140_000_000.0),
+        Coin("PNUTUSDT", "PNUT", 0.08460, 1.50, 150.0, 210_000_000.0),
+    )
+}
+
+SYMBOLS = tuple(COINS)
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """One coin on one venue. Inside the simulation prices are whole ticks and sizes whole lots."""
+
+    symbol: str
+    tick: str  # smallest price step, in quote
+    lot: str  # smallest size step, in base
+    price_decimals: int  # digits after the point on the wire; may be more than the tick has
+    size_decimals: int
+
+    @property
+    def tick_size(self) -> float:
+        return float(self.tick)
+
+    @property
+    def lot_size(self) -> float:
+        return float(self.lot)
+
+
+class Wording:
+    """Writes whole ticks and lots as the decimal strings of one listing, exactly."""
+
+    def __init__(self, listing: Listing) -> None:
+        tick, lot = _units(listing.tick), _units(listing.lot)
+        self.price: Callable[[int], str] = lru_cache(maxsize=16_384)(
+            lambda ticks: decimal(ticks * tick[0], tick[1], listing.price_decimals)
+        )
+        self.size: Callable[[int], str] = lru_cache(maxsize=16_384)(
+            lambda lots: decimal(lots * lot[0], lot[1], listing.size_decimals)
+        )
+        self._quote_unit, self._quote_digits = tick[0] * lot[0], tick[1] + lot[1]
+        self._quote_shown = max(self._quote_digits, listing.price_decimals)
+
+    def quote(self, tick_lots: int) -> str:
+        """An amount of quote, given as a sum of ticks times lots."""
+        return decimal(tick_lots * self._quote_unit, self._quote_digits, self._quote_shown)
+
+
+def decimal(units: int, digits: int, shown: int) -> str:
+    """Write `units` of 10**-digits with `shown` decimals (never fewer than `digits` can need)."""
+    scaled = units * 10 ** (shown - digits) if shown >= digits else units // 10 ** (digits - shown)
+    sign, scaled = ("-", -scaled) if scaled < 0 else ("", scaled)
+    if shown == 0:
+        return f"{sign}{scaled}"
+    whole, part = divmod(scaled, 10**shown)
+    return f"{sign}{whole}.{part:0{shown}d}"
+
+
+def _units(step: str) -> tuple[int, int]:
+    """A step as (whole units, digits): '0.10' is (1, 1)."""
+    exact = Decimal(step).normalize()
+    digits = max(0, -int(exact.as_tuple().exponent))
+    return int(exact.scaleb(digits)), digits
