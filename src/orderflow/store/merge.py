@@ -104,12 +104,16 @@ class Known:
             columns[name] = self._key_column(name, rows, stamps, texts)
         self._cursor.register("asked", pa.table(columns))
         same = " AND ".join(f'stored."{name}" IS NOT DISTINCT FROM asked."{name}"' for name in key)
-        # The same update may have come twice, by two sockets: then only our clocks differ, and little.
+        if stamps.all():
+            # The same update may have come twice, by two sockets: then only our clocks differ, and little.
+            same += " AND stored.timestamp BETWEEN make_timestamp($first) AND make_timestamp($last)"
+            window = {"first": int(stamps.min()) // 1000 - _HOUR_US, "last": int(stamps.max()) // 1000 + _HOUR_US}
+        else:
+            window = {}  # a row without any time may be anywhere
         found = self._cursor.execute(
             f"SELECT place FROM asked SEMI JOIN {self._stream.name} AS stored"  # noqa: S608 - declared names
-            f" ON stored.venue = asked.venue AND stored.symbol = asked.symbol AND {same}"
-            " AND stored.timestamp BETWEEN make_timestamp(?) AND make_timestamp(?)",
-            [int(stamps.min()) // 1000 - _HOUR_US, int(stamps.max()) // 1000 + _HOUR_US],
+            f" ON stored.venue = asked.venue AND stored.symbol = asked.symbol AND {same}",
+            window,
         ).fetchnumpy()["place"]
         self._cursor.unregister("asked")
         return np.asarray(found, dtype=np.int64)

@@ -1,0 +1,162 @@
+"""Replay: recordings into a database, the same rows each time, in any process, at any speed."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from orderflow import __version__
+from orderflow.feed import segment
+from orderflow.feed.frames import Frame
+from orderflow.feed.recordings import JOURNALS, Recording, digest, expand, recording
+from orderflow.feed.sync import BOOK_INTERVAL_MS
+from orderflow.jobs.pipeline import Pipeline, Tally
+from orderflow.market.errors import OrderflowError
+from orderflow.market.events import Event, Gap, Nanos
+from orderflow.market.streams import STREAMS
+from orderflow.store import runs, tables
+from orderflow.store.live import Live
+from orderflow.store.runs import Kind
+from orderflow.store.writer import Writer
+from orderflow.venues.spec import Venue, answer
+
+FLUSH_ROWS = 50_000
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a replay is: files done of all, and frames read so far."""
+
+    files: int
+    of: int
+    frames: int
+    path: Path
+
+
+class Report(msgspec.Struct):
+    """What a replay found. `rows` counts each table after it, `written` the rows that were new."""
+
+    frames: int = 0
+    used: int = 0
+    ignored: Counter[str] = msgspec.field(default_factory=Counter)
+    unknown: Counter[str] = msgspec.field(default_factory=Counter)
+    gaps: list[Gap] = []
+    rows: dict[str, int] = {}
+    written: Counter[str] = msgspec.field(default_factory=Counter)
+    source: str = "replay"
+
+    def add(self, tally: Tally) -> None:
+        self.frames += tally.frames
+        self.used += tally.used
+        self.ignored += tally.ignored
+        self.unknown += tally.unknown
+
+
+def replay(
+    paths: Sequence[Path],
+    connection: duckdb.DuckDBPyConnection,
+    venues: dict[str, Venue],
+    *,
+    venue: str | None = None,
+    symbol: str | None = None,
+    book_interval_ms: int = BOOK_INTERVAL_MS,
+    progress: Callable[[Progress], None] = lambda done: None,
+) -> Report:
+    """Replay recordings, or folders of them, one after another; each file is a run of its own.
+
+    Raises `RecordingUnreadable` at the first that cannot be read; what came before it is in the database.
+    """
+    files = expand(paths)
+    report = Report()
+    before: Path | None = None
+    for place, path in enumerate(files):
+        found = recording(path, venue=venue, symbol=symbol, after=before)
+        before = path
+        told = report.frames
+
+        def tell(frames: int, place: int = place, path: Path = path, told: int = told) -> None:
+            progress(Progress(place, len(files), told + frames, path))
+
+        _replay_file(found, connection, venues, report, book_interval_ms, tell)
+    progress(Progress(len(files), len(files), report.frames, files[-1]))
+    report.rows = {
+        name: connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]  # noqa: S608 - declared names
+        for name in (*STREAMS, "gaps", "instruments", "runs")
+    }
+    return report
+
+
+def _replay_file(
+    found: Recording,
+    connection: duckdb.DuckDBPyConnection,
+    venues: dict[str, Venue],
+    report: Report,
+    book_interval_ms: int,
+    tell: Callable[[int], None],
+) -> None:
+    kind = _kind(found.path)
+    if kind == "simulated":
+        report.source = "simulated"
+    batches = iter(found)
+    first = next(batches, [])
+    run = runs.begin(
+        connection,
+        kind,
+        f"recording {digest(found.path)}",
+        started=_began(first, venues),
+        version=__version__,
+        settings={"recording": found.path.name, "book_interval_ms": book_interval_ms},
+    )
+    writer = Writer(connection, run)
+    pipeline = Pipeline(venues, writer, Live(kind), book_interval_ms=book_interval_ms)
+    try:
+        for batch in _chained(first, batches):
+            pipeline.take(batch)
+            if writer.waiting >= FLUSH_ROWS:
+                report.written += Counter(writer.flush().rows)
+                tell(pipeline.tally.frames)
+    finally:
+        report.written += Counter(writer.flush().rows)
+        runs.end(connection, run, max(pipeline.last_ts, run.started))
+        report.add(pipeline.tally)
+        report.frames += found.sent.total()
+        report.ignored += found.sent
+        report.gaps += pipeline.gaps()
+
+
+def _chained(first: list[Frame], rest: Iterator[list[Frame]]) -> Iterator[list[Frame]]:
+    yield first
+    yield from rest
+
+
+def _kind(path: Path) -> Kind:
+    """A recording of the simulator is simulated, whoever replays it."""
+    if path.name.endswith(JOURNALS) and segment.read(path).about.get("kind") == "simulated":
+        return "simulated"
+    return "replay"
+
+
+def _began(frames: Sequence[Frame], venues: dict[str, Venue]) -> Nanos:
+    """Return when a recording begins: when its first frame came, or what that frame says of its time."""
+    known = next((frame.ts_recv for frame in frames if frame.ts_recv), 0)
+    if known:
+        return known
+    for event in _events(frames, venues):
+        if event.ts_event is not None:
+            return event.ts_event
+    return 0
+
+
+def _events(frames: Sequence[Frame], venues: dict[str, Venue]) -> Iterator[Event]:
+    for frame in frames:
+        venue = venues.get(frame.venue)
+        if venue is None or frame.kind in ("note", "book"):
+            continue
+        try:
+            if frame.kind == "ws":
+                yield from venue.decode(frame.payload, 0)
+            else:
+                yield from answer(venue, frame.url, frame.payload, 0)
+        except (msgspec.MsgspecError, ValueError, OrderflowError):
+            continue  # the pipeline counts it
