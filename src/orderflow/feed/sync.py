@@ -183,7 +183,12 @@ class Sync:
                 self._watched.clear()
                 self._tapes.clear()
                 self.open.clear()
-            case "connected" | "refused":
+            case "connected":
+                for stream, symbol in said.series:
+                    # Books and numbered trades show themselves where they join again.
+                    if stream != "orderbooks" and not (stream == "trades" and self._venue.consecutive_trades):
+                        self._close(stream, symbol, frame.ts_recv)
+            case "refused":
                 pass
         return said
 

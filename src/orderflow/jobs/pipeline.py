@@ -16,7 +16,6 @@ from orderflow.market.events import (
     Event,
     Funding,
     FundingInterval,
-    Gap,
     Ignored,
     Instrument,
     Nanos,
@@ -29,7 +28,6 @@ from orderflow.venues.spec import Venue, answer
 
 log = logging.getLogger(__name__)
 
-RECENT_GAPS = 1_000
 SHOWN_BYTES = 200
 
 WantSnapshot = Callable[[str, str], None]  # (venue, symbol)
@@ -85,7 +83,6 @@ class Pipeline:
         self._lanes = {
             name: _Lane(venue, writer, live, want_snapshot, book_interval_ms) for name, venue in venues.items()
         }
-        self._gaps: dict[tuple[str, str, str, Nanos], Gap] = {}
         self.last_ts: Nanos = 0
 
     # ── Frames ────────────────────────────────────────────────────────────────────────────────
@@ -191,23 +188,15 @@ class Pipeline:
         if said.kind == "recording":
             lane.intervals = None
 
-    # ── Gaps ──────────────────────────────────────────────────────────────────────────────────
-
     def _collect_gaps(self, sync: Sync) -> None:
         for gap in sync.void:
-            self._gaps.pop(_identity(gap), None)
+            self.live.no_gap(gap)
             self._writer.no_gap(gap)
         for gap in sync.changed:
-            self._gaps[_identity(gap)] = gap
+            self.live.gap(gap)
             self._writer.gap(gap)
         sync.void.clear()
         sync.changed.clear()
-        while len(self._gaps) > RECENT_GAPS:
-            self._gaps.pop(next(iter(self._gaps)))
-
-    def gaps(self) -> list[Gap]:
-        """Return the gaps that opened in this process, the latest `RECENT_GAPS` of them."""
-        return list(self._gaps.values())
 
     # ── A journal that begins here ────────────────────────────────────────────────────────────
 
@@ -215,7 +204,3 @@ class Pipeline:
         """Yield what a journal segment must begin with to be replayed by itself."""
         for lane in self._lanes.values():
             yield from lane.sync.keep(ts_recv)
-
-
-def _identity(gap: Gap) -> tuple[str, str, str, Nanos]:
-    return gap.venue, gap.symbol, gap.stream, gap.from_ts

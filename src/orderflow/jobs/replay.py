@@ -122,7 +122,7 @@ def _replay_file(
         report.add(pipeline.tally)
         report.frames += found.sent.total()
         report.ignored += found.sent
-        report.gaps += pipeline.gaps()
+        report.gaps += pipeline.live.gaps()
 
 
 def _chained(first: list[Frame], rest: Iterator[list[Frame]]) -> Iterator[list[Frame]]:

@@ -226,3 +226,8 @@ class Gap(msgspec.Struct, frozen=True, gc=False, tag="gap"):
     from_ts: Nanos
     until_ts: Nanos | None
     reason: str
+
+    @property
+    def identity(self) -> tuple[str, str, str, Nanos]:
+        """What stays the same from when a gap opens until it is closed."""
+        return self.venue, self.symbol, self.stream, self.from_ts

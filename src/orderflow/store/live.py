@@ -13,6 +13,7 @@ from orderflow.market.events import (
     BookTop,
     Event,
     Funding,
+    Gap,
     IndexPrice,
     MarkPrice,
     Nanos,
@@ -24,6 +25,7 @@ from orderflow.market.events import (
 from orderflow.store.answers import resolve
 
 RECENT_TRADES = 200
+RECENT_GAPS = 1_000
 _KEPT: tuple[type[Event], ...] = (Quote, BookTop, MarkPrice, IndexPrice, Funding, OpenInterest, Ticker)
 
 E = TypeVar("E", bound=Event)
@@ -45,6 +47,13 @@ class Latest(Protocol):
     def open_interests(self, symbol: str | None = None) -> list[OpenInterest]: ...
     def tickers(self, symbol: str | None = None) -> list[Ticker]: ...
     def recent_trades(self, symbol: str, venue: str | None = None, limit: int = 200) -> list[Trade]: ...
+    def gaps(
+        self,
+        symbol: str | None = None,
+        venue: str | None = None,
+        since: Nanos | None = None,
+        until: Nanos | None = None,
+    ) -> list[Gap]: ...
 
 
 class Live:
@@ -59,6 +68,7 @@ class Live:
         self._latest: dict[type[Event], dict[str, dict[str, Any]]] = {kind: {} for kind in _KEPT}
         self._trades: dict[str, defaultdict[str, deque[Trade]]] = {}
         self._setters: dict[str, dict[type[Event], Callable[[Any], None]]] = {}
+        self._gaps: dict[tuple[str, str, str, Nanos], Gap] = {}
 
     def setters(self, venue: str) -> dict[type[Event], Callable[[Any], None]]:
         """Return, for each kind of event that is kept, the function to call with one of this venue."""
@@ -79,6 +89,34 @@ class Live:
         setter = self.setters(event.venue).get(type(event))
         if setter is not None:
             setter(event)
+
+    def gap(self, gap: Gap) -> None:
+        """Keep a gap that opened or closed; the last `RECENT_GAPS` of them are kept."""
+        self._gaps[gap.identity] = gap
+        if len(self._gaps) > RECENT_GAPS:
+            self._gaps.pop(next(iter(self._gaps)))
+
+    def no_gap(self, gap: Gap) -> None:
+        """Forget a gap that turned out to be none."""
+        self._gaps.pop(gap.identity, None)
+
+    def gaps(
+        self,
+        symbol: str | None = None,
+        venue: str | None = None,
+        since: Nanos | None = None,
+        until: Nanos | None = None,
+    ) -> list[Gap]:
+        """Return the gaps of this process that touch a window, oldest first."""
+        found = [
+            gap
+            for gap in list(self._gaps.values())
+            if symbol in (None, gap.symbol)
+            and venue in (None, gap.venue)
+            and (until is None or gap.from_ts < until)
+            and (since is None or gap.until_ts is None or gap.until_ts > since)
+        ]
+        return sorted(found, key=lambda gap: (gap.from_ts, gap.identity))
 
     def symbols(self) -> list[str]:
         """Return the symbols that are collected or were heard of, in alphabetical order."""

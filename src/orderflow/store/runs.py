@@ -49,8 +49,8 @@ def begin(
     """
     if kind not in KINDS:
         raise InvalidArgument(f"no kind of run is called {kind!r}", hint=f"kinds: {', '.join(KINDS)}")
+    check(connection, kind)
     with transaction(connection) as cursor:
-        _keep_apart(cursor, kind)
         if found := _find(cursor, "key = ?", [key]):
             return found
         cursor.execute(
@@ -70,6 +70,18 @@ def begin(
         return found
 
 
+def check(connection: duckdb.DuckDBPyConnection, kind: str) -> None:
+    """Raise `StoreUnusable` if a run of this kind must not share the database with what is in it."""
+    other = connection.execute(
+        "SELECT kind FROM runs WHERE (kind = 'simulated') <> (? = 'simulated') LIMIT 1", [kind]
+    ).fetchone()
+    if other:
+        raise StoreUnusable(
+            f"this database holds {other[0]} data, and a {kind} run must not be mixed into it",
+            hint="simulated and real data never share a database: name another file with --db",
+        )
+
+
 def end(connection: duckdb.DuckDBPyConnection, run: Run, ended: Nanos) -> Run:
     """Say when a run ended; one that has ended keeps the time that it has."""
     with transaction(connection) as cursor:
@@ -85,17 +97,6 @@ def end(connection: duckdb.DuckDBPyConnection, run: Run, ended: Nanos) -> Run:
 def last(connection: duckdb.DuckDBPyConnection) -> Run | None:
     """Return the run that was begun last, or None where nothing ran yet."""
     return _find(connection, "true ORDER BY id DESC", [])
-
-
-def _keep_apart(cursor: duckdb.DuckDBPyConnection, kind: str) -> None:
-    other = cursor.execute(
-        "SELECT kind FROM runs WHERE (kind = 'simulated') <> (? = 'simulated') LIMIT 1", [kind]
-    ).fetchone()
-    if other:
-        raise StoreUnusable(
-            f"this database holds {other[0]} data, and a {kind} run must not be mixed into it",
-            hint="simulated and real data never share a database: name another file with --db",
-        )
 
 
 def _find(cursor: duckdb.DuckDBPyConnection, where: str, parameters: list[Any]) -> Run | None:

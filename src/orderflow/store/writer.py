@@ -51,17 +51,20 @@ class Flushed(NamedTuple):
 
 
 class Writer:
-    """Writes one run into one database. Not for two threads at once, save `adders` beside `write`."""
+    """Writes runs into one database, one at a time: `run` is the one that rows belong to from now on.
+
+    Not for two threads at once, save `adders` beside `write`.
+    """
 
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        run: Run,
+        run: Run | None,
         *,
         large_trade_usd: Mapping[str, float] | None = None,
     ) -> None:
         self._cursor = connection.cursor()
-        self._run = run
+        self.run = run
         self._large = LARGE_TRADE_USD if large_trade_usd is None else large_trade_usd
         self._waiting: dict[tuple[str, str], list[Event]] = {}
         self._gaps: dict[tuple[str, str, str, Nanos], Gap] = {}
@@ -83,11 +86,11 @@ class Writer:
 
     def gap(self, gap: Gap) -> None:
         """Take a gap that opened or closed; the latest state of a gap is the one that is kept."""
-        self._gaps[_identity(gap)] = gap
+        self._gaps[gap.identity] = gap
 
     def no_gap(self, gap: Gap) -> None:
         """Take back a gap that turned out to be none."""
-        self._gaps.pop(_identity(gap), None)
+        self._gaps.pop(gap.identity, None)
         self._void.append(gap)
 
     @property
@@ -114,12 +117,14 @@ class Writer:
         again.
         """
         began = time.perf_counter()
+        if self.run is None:
+            raise StoreUnusable("rows without a run cannot be written", hint="begin a run first")
         self._number_series(batch)
         parts = self._parts(batch)
         try:
             self._cursor.begin()
-            rows = {name: self._insert(STREAMS[name], several) for name, several in parts.items()}
-            self._upsert_gaps(batch)
+            rows = {name: self._insert(STREAMS[name], several, self.run) for name, several in parts.items()}
+            self._upsert_gaps(batch, self.run)
             self._upsert_instruments(batch.instruments)
             self._cursor.commit()
         except duckdb.Error as error:
@@ -162,7 +167,7 @@ class Writer:
             parts.setdefault(stream, []).append((venue, events))
         return parts
 
-    def _insert(self, stream: Stream, parts: list[tuple[str, list[Event]]]) -> int:
+    def _insert(self, stream: Stream, parts: list[tuple[str, list[Event]]], run: Run) -> int:
         """Insert the rows of one stream, of all venues, that are not in its table; return how many."""
         blocks: list[Rows] = []
         texts: list[str] = []
@@ -181,9 +186,9 @@ class Writer:
             return 0
         table = self._table(stream, rows, texts, ids, known)
         self._cursor.register("batch", table)
-        self._cursor.execute(_insertion(stream), [self._run.kind, self._run.id])
+        self._cursor.execute(_insertion(stream), [run.kind, run.id])
         if stream is TRADES:
-            self._insert_large_trades()
+            self._insert_large_trades(run)
         self._cursor.unregister("batch")
         return len(rows)
 
@@ -210,14 +215,14 @@ class Writer:
             )
         return pa.table(columns)
 
-    def _insert_large_trades(self) -> None:
+    def _insert_large_trades(self, run: Run) -> None:
         """Copy the trades of the batch whose value is large for their coin, where the quote is a dollar."""
         limits = pa.table({"base": list(self._large), "usd": list(self._large.values())})
         self._cursor.register("limits", limits)
-        self._cursor.execute(_LARGE, [self._run.kind, self._run.id, LARGE_TRADE_USD_OTHERS])
+        self._cursor.execute(_LARGE, [run.kind, run.id, LARGE_TRADE_USD_OTHERS])
         self._cursor.unregister("limits")
 
-    def _upsert_gaps(self, batch: Batch) -> None:
+    def _upsert_gaps(self, batch: Batch, run: Run) -> None:
         for gap in (*batch.void, *batch.gaps):
             self._cursor.execute(
                 'DELETE FROM gaps WHERE venue = ? AND symbol = ? AND stream = ? AND "from" = make_timestamp(?)',
@@ -234,7 +239,7 @@ class Writer:
                     gap.from_ts // US,
                     None if gap.until_ts is None else gap.until_ts // US,
                     gap.reason,
-                    self._run.id,
+                    run.id,
                 ],
             )
 
@@ -267,10 +272,6 @@ def _insertion(stream: Stream) -> str:
 
 def _quoted(column: Column) -> str:
     return f'"{column.name}"'
-
-
-def _identity(gap: Gap) -> tuple[str, str, str, Nanos]:
-    return gap.venue, gap.symbol, gap.stream, gap.from_ts
 
 
 def _one_line(error: Exception) -> str:
