@@ -222,7 +222,8 @@ def _only_reads() -> str:
                     json_extract_string(parse, '$..table_name'),
                     lambda name: NOT regexp_matches(name, '^[^./\\:*]*$|_({"|".join(STREAMS)})$'))) = 0
                 AND list_has_all(
-                    ['', 'main', 'information_schema', 'pg_catalog'], json_extract_string(parse, '$..schema_name'))
+                    ['', 'main', 'information_schema', 'pg_catalog'],
+                    json_extract_string(parse, '$..schema_name'))
                 AND list_has_all(
                     ['', 'system', current_database()], json_extract_string(parse, '$..catalog_name'))
             FROM (SELECT json_serialize_sql(statement::VARCHAR) AS parse)

@@ -1,8 +1,8 @@
 """Answers: the types in which the store replies, and how names and windows are told to a user."""
 
-from difflib import get_close_matches
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec

@@ -8,7 +8,6 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
-from orderflow.market.errors import UnknownSymbol
 from orderflow.market.events import (
     BookTop,
     Event,

@@ -17,7 +17,7 @@ from orderflow.store.tables import KINDS, transaction
 
 Kind = Literal["live", "replay", "backfill", "simulated"]
 
-_ROW = "id, key, kind, epoch_us(started) * 1000, epoch_us(ended) * 1000, version, settings"
+RUN_COLUMNS = "id, key, kind, epoch_us(started) * 1000, epoch_us(ended) * 1000, version, settings"
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -54,8 +54,8 @@ def begin(
         if found := _find(cursor, "key = ?", [key]):
             return found
         cursor.execute(
-            "INSERT INTO runs SELECT coalesce(max(id), 0) + 1, ?, make_timestamp(?), make_timestamp(?), ?, ?, ?"
-            " FROM runs",
+            "INSERT INTO runs SELECT coalesce(max(id), 0) + 1, ?, make_timestamp(?), make_timestamp(?),"
+            " ?, ?, ? FROM runs",
             [
                 key,
                 started // US,
@@ -100,7 +100,7 @@ def last(connection: duckdb.DuckDBPyConnection) -> Run | None:
 
 
 def _find(cursor: duckdb.DuckDBPyConnection, where: str, parameters: list[Any]) -> Run | None:
-    row = cursor.execute(f"SELECT {_ROW} FROM runs WHERE {where} LIMIT 1", parameters).fetchone()
+    row = cursor.execute(f"SELECT {RUN_COLUMNS} FROM runs WHERE {where} LIMIT 1", parameters).fetchone()
     return None if row is None else Run(*row[:-1], settings=json.loads(row[-1]))
 
 
