@@ -206,7 +206,9 @@ def _meaning(said: _Said, stream: str, ts_recv: Nanos) -> Sequence[Event]:
         return (left_out(VENUE, "", ts_recv, "another market: COIN-M"),)
     match said:
         case _BookTicker():
-            return (Quote(VENUE, said.s, said.T * MS, ts_recv, said.b, said.B, said.a, said.A, said.u),)
+            # A side without orders is sent as zeros.
+            bid, ask = said.b or None, said.a or None
+            return (Quote(VENUE, said.s, said.T * MS, ts_recv, bid, said.B or None, ask, said.A or None, said.u),)
         case _Trade():
             if said.X != "MARKET":
                 reason = f"not a trade on the book: X is {said.X}"
@@ -415,7 +417,16 @@ def _funding_info(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequ
 def _best(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
     said = _BESTS.decode(body)
     return [
-        Quote(VENUE, one.symbol, one.time * MS, ts_recv, one.bidPrice, one.bidQty, one.askPrice, one.askQty)
+        Quote(
+            VENUE,
+            one.symbol,
+            one.time * MS,
+            ts_recv,
+            one.bidPrice or None,
+            one.bidQty or None,
+            one.askPrice or None,
+            one.askQty or None,
+        )
         for one in (said if isinstance(said, list) else [said])
     ]
 

@@ -180,7 +180,10 @@ def _meaning(said: _Said, ts_recv: Nanos) -> Event:
 
 
 def _quote(said: _BookTicker, ts_recv: Nanos) -> Quote:
-    return Quote(VENUE, said.s, None, ts_recv, said.b, said.B, said.a, said.A, said.u)
+    # A side without orders is sent as zeros.
+    return Quote(
+        VENUE, said.s, None, ts_recv, said.b or None, said.B or None, said.a or None, said.A or None, said.u
+    )
 
 
 def _ticker(said: _Ticker, ts_recv: Nanos) -> Ticker:
@@ -266,7 +269,16 @@ def _depth(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Ev
 def _best(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
     said = _BESTS.decode(body)
     return [
-        Quote(VENUE, one.symbol, None, ts_recv, one.bidPrice, one.bidQty, one.askPrice, one.askQty)
+        Quote(
+            VENUE,
+            one.symbol,
+            None,
+            ts_recv,
+            one.bidPrice or None,
+            one.bidQty or None,
+            one.askPrice or None,
+            one.askQty or None,
+        )
         for one in (said if isinstance(said, list) else [said])
     ]
 
