@@ -25,7 +25,6 @@ import msgspec
 from orderflow.market.events import (
     MS,
     BookUpdate,
-    Control,
     Event,
     Funding,
     FundingInterval,
@@ -193,8 +192,8 @@ def decode(payload: bytes, ts_recv: Nanos) -> Sequence[Event]:
     """Decode one WebSocket frame, combined or raw. Raises `VenueChanged` or a msgspec error."""
     try:
         frame = _COMBINED.decode(payload)
-    except msgspec.ValidationError:
-        return _uncommon(payload, ts_recv)
+    except (msgspec.ValidationError, RecursionError):
+        return binance.unless_too_deep(_uncommon, VENUE, payload, ts_recv)
     said = frame.data
     if isinstance(said, list):
         return [event for one in said for event in _meaning(one, frame.stream, ts_recv)]
@@ -297,7 +296,7 @@ def _uncommon(payload: bytes, ts_recv: Nanos) -> Sequence[Event]:
     head = _HEAD.decode(payload) if not payload.lstrip().startswith(b"[") else _Head()
     inner: Any = head.data[0] if isinstance(head.data, list) and head.data else head.data
     kind = inner.get("e", "") if isinstance(inner, dict) else head.e
-    if kind in _NOT_KEPT:
+    if isinstance(kind, str) and kind in _NOT_KEPT:
         return (left_out(VENUE, "", ts_recv, _NOT_KEPT[kind]),)
     if head.data is not None:
         _COMBINED.decode(payload)  # a combined frame that does not fit: raise what is wrong with it
@@ -436,7 +435,7 @@ def _symbol(query: Mapping[str, str]) -> str:
 
 
 def _server_time(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
-    return (Control(VENUE, "", msgspec.json.decode(body)["serverTime"] * MS, ts_recv, "pong"),)
+    return binance.server_time(VENUE, body, ts_recv)
 
 
 _HISTORY = "futures/data"

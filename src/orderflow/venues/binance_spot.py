@@ -155,8 +155,8 @@ def decode(payload: bytes, ts_recv: Nanos) -> Sequence[Event]:
         if payload.find(b"@bookTicker", 0, _NAME_ENDS) > 0:
             return (_quote(_COMBINED_BOOK_TICKER.decode(payload).data, ts_recv),)
         said = _COMBINED.decode(payload).data
-    except msgspec.ValidationError:
-        return _uncommon(payload, ts_recv)
+    except (msgspec.ValidationError, RecursionError):
+        return binance.unless_too_deep(_uncommon, VENUE, payload, ts_recv)
     if isinstance(said, list):
         return [_meaning(one, ts_recv) for one in said]
     return (_meaning(said, ts_recv),)
@@ -219,7 +219,7 @@ def _uncommon(payload: bytes, ts_recv: Nanos) -> Sequence[Event]:
     head = _HEAD.decode(payload)
     inner: Any = head.data[0] if isinstance(head.data, list) and head.data else head.data
     kind = inner.get("e", "") if isinstance(inner, dict) else head.e
-    if kind in _NOT_KEPT:
+    if isinstance(kind, str) and kind in _NOT_KEPT:
         return (left_out(VENUE, "", ts_recv, _NOT_KEPT[kind]),)
     if isinstance(inner, dict) and "lastUpdateId" in inner:
         said = _COMBINED_PARTIAL.decode(payload)
@@ -288,7 +288,7 @@ def _symbol(query: Mapping[str, str]) -> str:
 
 
 def _server_time(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
-    return (Control(VENUE, "", nanos(msgspec.json.decode(body)["serverTime"]), ts_recv, "pong"),)
+    return binance.server_time(VENUE, body, ts_recv)
 
 
 def _klines(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
