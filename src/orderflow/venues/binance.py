@@ -5,7 +5,7 @@ A decimal is text on the wire and a float here; a time is milliseconds, or micro
 16 digits (spot archives since 2025, `timeUnit=MICROSECOND`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -119,6 +119,10 @@ class _Listed(msgspec.Struct):
     filters: list[_Filter] = []
 
 
+class _ServerTime(msgspec.Struct):
+    serverTime: int
+
+
 class _ExchangeInfo(msgspec.Struct):
     symbols: list[_Listed]
     serverTime: int | None = None
@@ -130,6 +134,7 @@ _AGG_TRADES = msgspec.json.Decoder(list[_AggTrade], strict=False)
 _FILLS = msgspec.json.Decoder(list[_Fill], strict=False)
 _KLINES = msgspec.json.Decoder(list[tuple[int, float, float, float, float, float, int, float, int, float, float, Any]], strict=False)
 _EXCHANGE_INFO = msgspec.json.Decoder(_ExchangeInfo, strict=False)
+_SERVER_TIME = msgspec.json.Decoder(_ServerTime)
 DEPTH = msgspec.json.Decoder(Depth, strict=False)
 
 # ── What it means ─────────────────────────────────────────────────────────────────────────────
@@ -156,6 +161,20 @@ def control(venue: str, payload: bytes, ts_recv: Nanos) -> list[Event]:
     if b'"result"' in payload:
         return [Control(venue, "", None, ts_recv, "ack", id)]
     raise VenueChanged(f"{venue}: neither data nor an answer: {payload[:200]!r}")
+
+
+def unless_too_deep(
+    decode: Callable[[bytes, Nanos], Sequence[Event]], venue: str, payload: bytes, ts_recv: Nanos
+) -> Sequence[Event]:
+    """Decode; raise `VenueChanged` for JSON nested so deeply that no frame of a venue can be."""
+    try:
+        return decode(payload, ts_recv)
+    except RecursionError as error:
+        raise VenueChanged(f"{venue}: nested too deeply: {payload[:200]!r}") from error
+
+
+def server_time(venue: str, body: bytes, ts_recv: Nanos) -> list[Event]:
+    return [Control(venue, "", nanos(_SERVER_TIME.decode(body).serverTime), ts_recv, "pong")]
 
 
 def candle(venue: str, symbol: str, ts_event: Nanos | None, ts_recv: Nanos, k: Kline) -> Candle:
@@ -247,7 +266,7 @@ def fills(venue: str, body: bytes, symbol: str, ts_recv: Nanos) -> list[Event]:
 def archived_agg_trade(venue: str, row: bytes, symbol: str, ts_recv: Nanos) -> list[Event]:
     """Decode a row of an aggTrades archive: id, price, quantity, first, last, time, buyer is maker, …"""
     cells = row.decode().strip().split(",")
-    maker = cells[6].strip().lower()
+    maker = cells[6].strip().lower() if len(cells) > 6 else ""
     if maker not in ("true", "false"):
         raise VenueChanged(f"{venue}: an aggTrades row whose seventh cell is not true or false: {row[:200]!r}")
     first, last = int(cells[3]), int(cells[4])
@@ -269,7 +288,7 @@ def archived_agg_trade(venue: str, row: bytes, symbol: str, ts_recv: Nanos) -> l
 def archived_trade(venue: str, row: bytes, symbol: str, ts_recv: Nanos) -> list[Event]:
     """Decode a row of a trades archive: id, price, quantity, value, time, buyer is maker, …"""
     cells = row.decode().strip().split(",")
-    maker = cells[5].strip().lower()
+    maker = cells[5].strip().lower() if len(cells) > 5 else ""
     if maker not in ("true", "false"):
         raise VenueChanged(f"{venue}: a trades row whose sixth cell is not true or false: {row[:200]!r}")
     price, size = float(cells[1]), float(cells[2])

@@ -25,7 +25,6 @@ import msgspec
 from orderflow.market.events import (
     MS,
     BookUpdate,
-    Control,
     Event,
     Funding,
     FundingInterval,
@@ -193,8 +192,8 @@ def decode(payload: bytes, ts_recv: Nanos) -> Sequence[Event]:
     """Decode one WebSocket frame, combined or raw. Raises `VenueChanged` or a msgspec error."""
     try:
         frame = _COMBINED.decode(payload)
-    except msgspec.ValidationError:
-        return _uncommon(payload, ts_recv)
+    except (msgspec.ValidationError, RecursionError):
+        return binance.unless_too_deep(_uncommon, VENUE, payload, ts_recv)
     said = frame.data
     if isinstance(said, list):
         return [event for one in said for event in _meaning(one, frame.stream, ts_recv)]
@@ -206,7 +205,9 @@ def _meaning(said: _Said, stream: str, ts_recv: Nanos) -> Sequence[Event]:
         return (left_out(VENUE, "", ts_recv, "another market: COIN-M"),)
     match said:
         case _BookTicker():
-            return (Quote(VENUE, said.s, said.T * MS, ts_recv, said.b, said.B, said.a, said.A, said.u),)
+            # A side without orders is sent as zeros.
+            bid, ask = said.b or None, said.a or None
+            return (Quote(VENUE, said.s, said.T * MS, ts_recv, bid, said.B or None, ask, said.A or None, said.u),)
         case _Trade():
             if said.X != "MARKET":
                 reason = f"not a trade on the book: X is {said.X}"
@@ -295,7 +296,7 @@ def _uncommon(payload: bytes, ts_recv: Nanos) -> Sequence[Event]:
     head = _HEAD.decode(payload) if not payload.lstrip().startswith(b"[") else _Head()
     inner: Any = head.data[0] if isinstance(head.data, list) and head.data else head.data
     kind = inner.get("e", "") if isinstance(inner, dict) else head.e
-    if kind in _NOT_KEPT:
+    if isinstance(kind, str) and kind in _NOT_KEPT:
         return (left_out(VENUE, "", ts_recv, _NOT_KEPT[kind]),)
     if head.data is not None:
         _COMBINED.decode(payload)  # a combined frame that does not fit: raise what is wrong with it
@@ -411,7 +412,16 @@ def _funding_info(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequ
 def _best(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
     said = _BESTS.decode(body)
     return [
-        Quote(VENUE, one.symbol, one.time * MS, ts_recv, one.bidPrice, one.bidQty, one.askPrice, one.askQty)
+        Quote(
+            VENUE,
+            one.symbol,
+            one.time * MS,
+            ts_recv,
+            one.bidPrice or None,
+            one.bidQty or None,
+            one.askPrice or None,
+            one.askQty or None,
+        )
         for one in (said if isinstance(said, list) else [said])
     ]
 
@@ -421,7 +431,7 @@ def _symbol(query: Mapping[str, str]) -> str:
 
 
 def _server_time(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
-    return (Control(VENUE, "", msgspec.json.decode(body)["serverTime"] * MS, ts_recv, "pong"),)
+    return binance.server_time(VENUE, body, ts_recv)
 
 
 _HISTORY = "futures/data"

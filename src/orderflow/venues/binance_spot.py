@@ -155,8 +155,8 @@ def decode(payload: bytes, ts_recv: Nanos) -> Sequence[Event]:
         if payload.find(b"@bookTicker", 0, _NAME_ENDS) > 0:
             return (_quote(_COMBINED_BOOK_TICKER.decode(payload).data, ts_recv),)
         said = _COMBINED.decode(payload).data
-    except msgspec.ValidationError:
-        return _uncommon(payload, ts_recv)
+    except (msgspec.ValidationError, RecursionError):
+        return binance.unless_too_deep(_uncommon, VENUE, payload, ts_recv)
     if isinstance(said, list):
         return [_meaning(one, ts_recv) for one in said]
     return (_meaning(said, ts_recv),)
@@ -180,7 +180,10 @@ def _meaning(said: _Said, ts_recv: Nanos) -> Event:
 
 
 def _quote(said: _BookTicker, ts_recv: Nanos) -> Quote:
-    return Quote(VENUE, said.s, None, ts_recv, said.b, said.B, said.a, said.A, said.u)
+    # A side without orders is sent as zeros.
+    return Quote(
+        VENUE, said.s, None, ts_recv, said.b or None, said.B or None, said.a or None, said.A or None, said.u
+    )
 
 
 def _ticker(said: _Ticker, ts_recv: Nanos) -> Ticker:
@@ -216,7 +219,7 @@ def _uncommon(payload: bytes, ts_recv: Nanos) -> Sequence[Event]:
     head = _HEAD.decode(payload)
     inner: Any = head.data[0] if isinstance(head.data, list) and head.data else head.data
     kind = inner.get("e", "") if isinstance(inner, dict) else head.e
-    if kind in _NOT_KEPT:
+    if isinstance(kind, str) and kind in _NOT_KEPT:
         return (left_out(VENUE, "", ts_recv, _NOT_KEPT[kind]),)
     if isinstance(inner, dict) and "lastUpdateId" in inner:
         said = _COMBINED_PARTIAL.decode(payload)
@@ -266,7 +269,16 @@ def _depth(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Ev
 def _best(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
     said = _BESTS.decode(body)
     return [
-        Quote(VENUE, one.symbol, None, ts_recv, one.bidPrice, one.bidQty, one.askPrice, one.askQty)
+        Quote(
+            VENUE,
+            one.symbol,
+            None,
+            ts_recv,
+            one.bidPrice or None,
+            one.bidQty or None,
+            one.askPrice or None,
+            one.askQty or None,
+        )
         for one in (said if isinstance(said, list) else [said])
     ]
 
@@ -276,7 +288,7 @@ def _symbol(query: Mapping[str, str]) -> str:
 
 
 def _server_time(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
-    return (Control(VENUE, "", nanos(msgspec.json.decode(body)["serverTime"]), ts_recv, "pong"),)
+    return binance.server_time(VENUE, body, ts_recv)
 
 
 def _klines(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:

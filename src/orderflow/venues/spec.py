@@ -161,6 +161,13 @@ def answer(venue: Venue, url: str, body: bytes, ts_recv: Nanos) -> Sequence[Even
 
     Raises `VenueChanged` if no endpoint of the form has that path.
     """
+    try:
+        return _answer(venue, url, body, ts_recv)
+    except RecursionError as error:
+        raise VenueChanged(f"{venue.name}: nested too deeply: {body[:200]!r}") from error
+
+
+def _answer(venue: Venue, url: str, body: bytes, ts_recv: Nanos) -> Sequence[Event]:
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     if parts.scheme == "table" and parts.path in tables.COMMON:
