@@ -53,6 +53,7 @@ SCENARIOS = (
         "bench.rival_ccxt",
         "its client's handler: unified dictionaries, full books, awaited futures",
     ),
+    Scenario("flush", "bench.flush", "a busy second's rows into a database on disk", compared=False),
 )
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -1,6 +1,9 @@
 """Rules that the repository keeps about itself, each with a witness that shows what it would catch."""
 
 import ast
+import doctest
+import importlib
+import pkgutil
 import re
 import subprocess
 import tomllib
@@ -9,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from vulture import Vulture
+
+import orderflow
 
 ROOT = Path(__file__).parents[2]
 
@@ -208,6 +213,16 @@ def test_no_file_is_named_for_what_could_be_anything() -> None:
         path for path in python_files() if {path.stem, *path.relative_to(ROOT).parts[:-1]} & BANNED_NAMES
     ]
     assert named(vague) == []
+
+
+MODULES = [
+    one.name for one in pkgutil.walk_packages(orderflow.__path__, "orderflow.") if "__main__" not in one.name
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_docstrings_hold(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
 def longest_functions(source: str) -> list[tuple[str, int]]:

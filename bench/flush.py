@@ -1,0 +1,39 @@
+"""Flush: what waits after a busy second, into a database on disk, in one transaction."""
+
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import duckdb
+
+from bench.ours import house
+from bench.recordings import Recording
+from bench.scenarios import Done, Run
+
+
+def prepare(recording: Recording) -> Run:
+    folder = tempfile.TemporaryDirectory()
+    path = Path(folder.name, "flush.duckdb")
+    made = house(recording, duckdb.connect(str(path)))
+
+    def run() -> Done:
+        seconds: list[float] = []
+        rows: list[int] = []
+        for second in made.seconds:
+            for frames in second:
+                made.pipeline.take(frames)
+            began = time.perf_counter()
+            written = made.writer.flush().rows
+            seconds.append(time.perf_counter() - began)
+            rows.append(sum(written.values()))
+        figures = {
+            "median ms a flush": 1000 * median(seconds),
+            "longest ms": 1000 * max(seconds),
+            "median rows a flush": median(rows),
+            "rows/s while flushing": sum(rows) / sum(seconds),
+        }
+        folder.cleanup()
+        return Done(counts={}, figures=figures)
+
+    return run
