@@ -1,7 +1,7 @@
 """Binance: what its futures and its spot protocol share: envelopes, subscriptions, diffs, timers, candles."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 import msgspec
 
@@ -19,15 +19,15 @@ class Envelope(msgspec.Struct):
 
 
 class Every:
-    """Says yes once in each stretch of `ms`, on the clock's grid."""
+    """Says yes once in each stretch of `ms`, on the clock's grid; not at the first asking."""
 
-    def __init__(self, ms: Millis, now_ms: Millis) -> None:
+    def __init__(self, ms: Millis) -> None:
         self._ms = ms
-        self._last = now_ms // ms
+        self._last: int | None = None
 
     def due(self, now_ms: Millis) -> bool:
         last, self._last = self._last, now_ms // self._ms
-        return self._last != last
+        return last is not None and self._last != last
 
 
 # ── Subscriptions ─────────────────────────────────────────────────────────────────────────────
@@ -41,12 +41,13 @@ def asked(query: Mapping[str, str]) -> list[str]:
 def control(session: Session, text: str, limits: Limits) -> bytes:
     """Obey a client's message; the reply acknowledges names that do not exist as well."""
     try:
-        request = msgspec.json.decode(text)
+        request: Any = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         return encode({"error": {"code": 3, "msg": f"Invalid JSON: {error}"}})
     if not isinstance(request, dict):
         return _wrong(None, 2, "request must be an object")
-    id, method, params = request.get("id"), request.get("method"), request.get("params", [])
+    fields = cast(dict[str, Any], request)
+    id, method, params = fields.get("id"), fields.get("method"), fields.get("params", [])
     if not isinstance(id, int | str | None) or isinstance(id, bool):
         return _wrong(None, 2, "id must be an unsigned integer or a string")
     if method == "LIST_SUBSCRIPTIONS":
@@ -61,17 +62,25 @@ def control(session: Session, text: str, limits: Limits) -> bytes:
         return _wrong(
             id,
             2,
-            f"unknown variant {method!r}, expected one of SUBSCRIBE, UNSUBSCRIBE, LIST_SUBSCRIPTIONS, GET_PROPERTY",
+            f"unknown method {method!r}, expected SUBSCRIBE, UNSUBSCRIBE, LIST_SUBSCRIPTIONS or GET_PROPERTY",
         )
-    if not isinstance(params, list) or not params or not all(isinstance(one, str) for one in params):
+    streams = _names(params)
+    if not streams:
         return _wrong(id, 2, "params must be a list of stream names")
     if method == "UNSUBSCRIBE":
-        session.unsubscribe(params)
-    elif len({*session.subscribed, *params}) > limits.streams:
+        session.unsubscribe(streams)
+    elif len({*session.subscribed, *streams}) > limits.streams:
         return _wrong(id, 2, f"more than {limits.streams} streams on one connection")
     else:
-        session.subscribe(params)
+        session.subscribe(streams)
     return encode({"result": None, "id": id})
+
+
+def _names(params: Any) -> list[str]:
+    try:
+        return msgspec.convert(params, list[str])
+    except msgspec.ValidationError:
+        return []
 
 
 def _wrong(id: int | str | None, code: int, what: str) -> bytes:
@@ -113,9 +122,9 @@ class Diff(msgspec.Struct):
 class DiffStream:
     """Gathers book changes and gives them out on the grid of `ms`; 0 gives out each change at once."""
 
-    def __init__(self, stream: str, ms: Millis, now_ms: Millis) -> None:
+    def __init__(self, stream: str, ms: Millis) -> None:
         self.stream = stream
-        self._grid = Every(ms, now_ms) if ms else None
+        self._grid = Every(ms) if ms else None
         self._open: Diff | None = None
         self._ended: int | None = None
 
@@ -143,7 +152,7 @@ class DiffStream:
         return diff
 
 
-def levels(wording: Wording, side: Sequence[tuple[Ticks, Lots]]) -> list[tuple[str, str]]:
+def levels(wording: Wording, side: Iterable[tuple[Ticks, Lots]]) -> list[tuple[str, str]]:
     price, size = wording.price, wording.size
     return [(price(tick), size(lots)) for tick, lots in side]
 

@@ -6,7 +6,8 @@ Streams asked on the wrong route are acknowledged and stay silent. Rows of the c
 
 from collections.abc import Container, Mapping, Sequence
 
-from orderflow.sim import binance, binance_futures_rest, binance_futures_wire as wire
+from orderflow.sim import binance, binance_futures_rest
+from orderflow.sim import binance_futures_wire as wire
 from orderflow.sim.binance import Diff, DiffStream, Envelope, Every, encode, levels
 from orderflow.sim.happenings import (
     Aggregate,
@@ -20,8 +21,8 @@ from orderflow.sim.happenings import (
     Marked,
     Millis,
 )
-from orderflow.sim.listings import COINS, Listing, Wording
-from orderflow.sim.market import Market, Place
+from orderflow.sim.listings import COINS, Listing, Place, Wording
+from orderflow.sim.market import Market
 from orderflow.sim.protocol import Form, Frame, Limits
 
 _DIFFS = {"depth@0ms": 0, "depth@100ms": 100, "depth": 250, "depth@500ms": 500}
@@ -66,8 +67,8 @@ class SymbolStreams:
         self._names = {ending: f"{name}@{ending}" for ending in _ROUTES}
         self._diffs: dict[str, DiffStream] = {}
         self._partials: dict[str, tuple[Every, int]] = {}
-        self._every = {ending: Every(ms, 0) for ending, ms in (("kline_1m", 250), ("ticker", 2000))}
-        self._every["miniTicker"] = Every(2000, 0)
+        self._every = {ending: Every(ms) for ending, ms in (("kline_1m", 250), ("ticker", 2000))}
+        self._every["miniTicker"] = Every(2000)
         self._sent_candle = (0, -1)
         self._forced: Liquidated | None = None
         self._forced_ms = 0
@@ -75,7 +76,7 @@ class SymbolStreams:
 
     def frames(self, happenings: Sequence[Happening], now_ms: Millis, wanted: Container[str]) -> list[Frame]:
         out: list[Frame] = []
-        self._open_diffs(now_ms, wanted)
+        self._open_diffs(wanted)
         for one in happenings:
             match one:
                 case BookChanged():
@@ -101,13 +102,13 @@ class SymbolStreams:
         self._timed(now_ms, wanted, out)
         return out
 
-    def _open_diffs(self, now_ms: Millis, wanted: Container[str]) -> None:
+    def _open_diffs(self, wanted: Container[str]) -> None:
         for ending, ms in _DIFFS.items():
             stream = self._names[ending]
             if stream not in wanted:
                 self._diffs.pop(ending, None)
             elif ending not in self._diffs:
-                self._diffs[ending] = DiffStream(stream, ms, now_ms)
+                self._diffs[ending] = DiffStream(stream, ms)
 
     def _diff(self, stream: str, diff: Diff | None, now_ms: Millis, out: list[Frame]) -> None:
         if diff is None:
@@ -131,7 +132,7 @@ class SymbolStreams:
             if stream not in wanted:
                 self._partials.pop(ending, None)
                 continue
-            every, last = self._partials.get(ending) or (Every(ms, now_ms), self._exchange.book.update_id)
+            every, last = self._partials.get(ending) or (Every(ms), self._exchange.book.update_id)
             now = self._exchange.book.update_id
             if every.due(now_ms) and now != last:
                 bids, asks = self._exchange.book.top(count)
@@ -247,11 +248,11 @@ class WideStreams:
         self._markets = {symbol: one for symbol, one in markets.items() if venue in one.exchanges}
         self._wordings = {s: Wording(one.exchanges[venue].listing) for s, one in self._markets.items()}
         self._every = {
-            "!markPrice@arr@1s": Every(1000, 0),
-            "!markPrice@arr": Every(3000, 0),
-            "!ticker@arr": Every(1000, 0),
-            "!miniTicker@arr": Every(1000, 0),
-            "!bookTicker": Every(5000, 0),
+            "!markPrice@arr@1s": Every(1000),
+            "!markPrice@arr": Every(3000),
+            "!ticker@arr": Every(1000),
+            "!miniTicker@arr": Every(1000),
+            "!bookTicker": Every(5000),
         }
         self._last_fills: dict[tuple[str, str], int] = {}
 
@@ -277,10 +278,10 @@ class WideStreams:
                 rows.append(wire.coin_margined_mark(row, COINS[symbol].base))
         return rows
 
-    def _days(self, stream: str, now_ms: Millis) -> list[wire.Ticker] | list[wire.MiniTicker]:
+    def _days(self, stream: str, now_ms: Millis) -> list[wire.Ticker | wire.MiniTicker]:
         """Only the symbols that traded since the stream's last frame."""
         make = wire.ticker if stream == "!ticker@arr" else wire.mini_ticker
-        rows = []
+        rows: list[wire.Ticker | wire.MiniTicker] = []
         for symbol, market in self._markets.items():
             exchange = market.exchanges[self._venue]
             if self._last_fills.get((stream, symbol)) != exchange.fills.last_id:

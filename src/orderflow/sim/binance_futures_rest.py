@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from orderflow.sim import binance, binance_rest as rest
+from orderflow.sim import binance
+from orderflow.sim import binance_rest as rest
 from orderflow.sim.listings import COINS, Wording
 from orderflow.sim.perpetual import CAP, INTEREST
 from orderflow.sim.protocol import Endpoint, Question
@@ -18,6 +19,18 @@ _FUNDING_INFO = [
     }
 ]
 _DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
+
+
+def _nothing(asked: Question) -> Any:
+    return {}
+
+
+def _time(asked: Question) -> Any:
+    return {"serverTime": asked.now_ms}
+
+
+def _funding_info(asked: Question) -> Any:
+    return _FUNDING_INFO
 
 
 def _info(asked: Question) -> Any:
@@ -113,7 +126,7 @@ def _trades(asked: Question) -> Any:
 
 
 def _premium_index(asked: Question) -> Any:
-    rows = []
+    rows: list[Any] = []
     for symbol in rest.symbols(asked):
         marked = asked.markets[symbol].perpetuals[asked.venue].marked
         rows.append(
@@ -158,7 +171,7 @@ def _open_interest(asked: Question) -> Any:
 
 
 def _day(asked: Question) -> Any:
-    rows = []
+    rows: list[Any] = []
     for symbol in rest.symbols(asked):
         exchange = asked.markets[symbol].exchanges[asked.venue]
         words = Wording(exchange.listing)
@@ -188,7 +201,7 @@ def _day(asked: Question) -> Any:
 
 
 def _price(asked: Question) -> Any:
-    rows = []
+    rows: list[Any] = []
     for symbol in rest.symbols(asked):
         exchange = asked.markets[symbol].exchanges[asked.venue]
         price = Wording(exchange.listing).price(exchange.candles.running.close)
@@ -197,7 +210,7 @@ def _price(asked: Question) -> Any:
 
 
 def _best(asked: Question) -> Any:
-    rows = []
+    rows: list[Any] = []
     for symbol in rest.symbols(asked):
         book = asked.markets[symbol].exchanges[asked.venue].book
         words = Wording(asked.place.listings[symbol])
@@ -222,8 +235,8 @@ _DEPTH_WEIGHT = rest.by_limit(500, (50, 2), (100, 5), (500, 10), (1000, 20))
 _KLINE_WEIGHT = rest.by_limit(500, (99, 1), (499, 2), (1000, 5), (1500, 10))
 
 ENDPOINTS = (
-    Endpoint("/fapi/v1/ping", lambda asked: {}, rest.flat(1)),
-    Endpoint("/fapi/v1/time", lambda asked: {"serverTime": asked.now_ms}, rest.flat(1)),
+    Endpoint("/fapi/v1/ping", _nothing, rest.flat(1)),
+    Endpoint("/fapi/v1/time", _time, rest.flat(1)),
     Endpoint("/fapi/v1/exchangeInfo", _info, rest.flat(1)),
     Endpoint("/fapi/v1/depth", _depth, _DEPTH_WEIGHT),
     Endpoint("/fapi/v1/aggTrades", _agg_trades, rest.flat(20)),
@@ -231,7 +244,7 @@ ENDPOINTS = (
     Endpoint("/fapi/v1/klines", _klines, _KLINE_WEIGHT),
     Endpoint("/fapi/v1/premiumIndex", _premium_index, rest.one_or_all(1, 10)),
     Endpoint("/fapi/v1/fundingRate", _funding_rate, rest.flat(0)),
-    Endpoint("/fapi/v1/fundingInfo", lambda asked: _FUNDING_INFO, rest.flat(0)),
+    Endpoint("/fapi/v1/fundingInfo", _funding_info, rest.flat(0)),
     Endpoint("/fapi/v1/openInterest", _open_interest, rest.flat(1)),
     Endpoint("/fapi/v1/ticker/24hr", _day, rest.one_or_all(1, 40)),
     Endpoint("/fapi/v2/ticker/price", _price, rest.one_or_all(1, 2)),

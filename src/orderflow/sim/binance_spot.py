@@ -10,10 +10,18 @@ import msgspec
 
 from orderflow.sim import binance, binance_spot_rest
 from orderflow.sim.binance import Diff, DiffStream, Envelope, Every, encode, levels
-from orderflow.sim.happenings import Aggregate, BestChanged, BookChanged, Candle, CandleClosed, Fill
-from orderflow.sim.happenings import Happening, Millis
-from orderflow.sim.listings import Listing, Wording
-from orderflow.sim.market import Market, Place
+from orderflow.sim.happenings import (
+    Aggregate,
+    BestChanged,
+    BookChanged,
+    Candle,
+    CandleClosed,
+    Fill,
+    Happening,
+    Millis,
+)
+from orderflow.sim.listings import Listing, Place, Wording
+from orderflow.sim.market import Market
 from orderflow.sim.protocol import Form, Frame, Limits
 
 Levels = list[tuple[str, str]]
@@ -142,12 +150,12 @@ class SymbolStreams:
         self._names = {ending: f"{name}@{ending}" for ending in _ENDINGS}
         self._diffs: dict[str, DiffStream] = {}
         self._partials: dict[str, tuple[Every, int]] = {}
-        self._kline_every, self._day_every = Every(2000, 0), Every(1000, 0)
+        self._kline_every, self._day_every = Every(2000), Every(1000)
         self._sent_candle = (0, -1)
 
     def frames(self, happenings: Sequence[Happening], now_ms: Millis, wanted: Container[str]) -> list[Frame]:
         out: list[Frame] = []
-        self._open_diffs(now_ms, wanted)
+        self._open_diffs(wanted)
         for one in happenings:
             match one:
                 case BookChanged():
@@ -169,13 +177,13 @@ class SymbolStreams:
         self._timed(now_ms, wanted, out)
         return out
 
-    def _open_diffs(self, now_ms: Millis, wanted: Container[str]) -> None:
+    def _open_diffs(self, wanted: Container[str]) -> None:
         for ending, ms in _DIFFS.items():
             stream = self._names[ending]
             if stream not in wanted:
                 self._diffs.pop(ending, None)
             elif ending not in self._diffs:
-                self._diffs[ending] = DiffStream(stream, ms, now_ms)
+                self._diffs[ending] = DiffStream(stream, ms)
 
     def _diff(self, stream: str, diff: Diff | None, now_ms: Millis, out: list[Frame]) -> None:
         if diff is None:
@@ -190,7 +198,7 @@ class SymbolStreams:
             if stream not in wanted:
                 self._partials.pop(ending, None)
                 continue
-            every, last = self._partials.get(ending) or (Every(ms, now_ms), 0)
+            every, last = self._partials.get(ending) or (Every(ms), 0)
             now = self._exchange.book.update_id
             if every.due(now_ms) and now != last:
                 bids, asks = (levels(self._wording, side) for side in self._exchange.book.top(count))
@@ -313,7 +321,7 @@ class WideStreams:
     def __init__(self, venue: str, markets: Mapping[str, Market]) -> None:
         self._exchanges = {s: one.exchanges[venue] for s, one in markets.items() if venue in one.exchanges}
         self._wordings = {symbol: Wording(one.listing) for symbol, one in self._exchanges.items()}
-        self._every = Every(1000, 0)
+        self._every = Every(1000)
         self._last: dict[str, int] = {}
 
     def frames(self, happenings: Sequence[Happening], now_ms: Millis, wanted: Container[str]) -> list[Frame]:

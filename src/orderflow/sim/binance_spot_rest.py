@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from orderflow.sim import binance, binance_rest as rest
+from orderflow.sim import binance
+from orderflow.sim import binance_rest as rest
 from orderflow.sim.listings import COINS, Wording
 from orderflow.sim.protocol import Endpoint, Question
 
@@ -31,6 +32,14 @@ def _each(row: Callable[[Question, str], Any]) -> Callable[[Question], Any]:
         return rows if many else rows[0]
 
     return answer
+
+
+def _nothing(asked: Question) -> Any:
+    return {}
+
+
+def _time(asked: Question) -> Any:
+    return {"serverTime": asked.now_ms}
 
 
 def _info(asked: Question) -> Any:
@@ -179,8 +188,8 @@ def _day_weight(params: Mapping[str, str]) -> int:
 _DEPTH_WEIGHT = rest.by_limit(100, (100, 5), (500, 25), (1000, 50), (5000, 250))
 
 ENDPOINTS = (
-    Endpoint("/api/v3/ping", lambda asked: {}, rest.flat(1)),
-    Endpoint("/api/v3/time", lambda asked: {"serverTime": asked.now_ms}, rest.flat(1)),
+    Endpoint("/api/v3/ping", _nothing, rest.flat(1)),
+    Endpoint("/api/v3/time", _time, rest.flat(1)),
     Endpoint("/api/v3/exchangeInfo", _info, rest.flat(20)),
     Endpoint("/api/v3/depth", _depth, _DEPTH_WEIGHT),
     Endpoint("/api/v3/aggTrades", _agg_trades, rest.flat(4)),

@@ -5,7 +5,7 @@ import math
 from orderflow.sim.book import Book
 from orderflow.sim.candles import Candles
 from orderflow.sim.happenings import Aggregate, CandleClosed, Fill, Happening, Lots, Millis, Ticks
-from orderflow.sim.listings import Coin, Listing
+from orderflow.sim.listings import Coin, Place
 from orderflow.sim.path import Arrivals, Basis, Draws
 from orderflow.sim.tape import Tape
 
@@ -17,39 +17,24 @@ _NEAR = 20  # ticks from the fair price where every tick is quoted
 
 
 class Exchange:
-    """A limit order book with its trades, candles and ids.
+    """A limit order book with its trades, candles and ids; the coin must be listed at the place."""
 
-    `batch_ms` joins fills into aggregates: None per taker order, else whatever happens within a batch.
-    `odd_rows` puts rows without price and size between the fills, whose ids count all the same.
-    """
-
-    def __init__(
-        self,
-        coin: Coin,
-        listing: Listing,
-        draws: Draws,
-        *,
-        now_ms: Millis,
-        mean_basis: float,
-        batch_ms: int | None,
-        odd_rows: bool,
-        id_holes: bool,
-    ) -> None:
+    def __init__(self, coin: Coin, place: Place, draws: Draws, now_ms: Millis) -> None:
+        listing = place.listings[coin.symbol]
         self.listing = listing
+        self._place = place
         self._draws = draws
-        self._batch_ms = batch_ms
-        self._odd_rows = odd_rows
         self._arrivals = Arrivals(draws)
-        self.basis = Basis(mean_basis, draws)
+        self.basis = Basis(place.mean_basis, draws)
         self._typical_lots = max(1.0, coin.trade_quote / coin.price / listing.lot_size)
         self._fair = coin.price / listing.tick_size
         self._width = max(LEVELS, int(self._fair * 0.01))
         # Ids grow with the clock, so that a second run does not reuse the ids of the first.
-        first_id = now_ms - 1_700_000_000_000
+        first_id = (now_ms - 1_700_000_000_000) * 20
         self.fills = Tape(first_id)
         self.aggregates = Tape(first_id // 2)
         self.candles = Candles(round(self._fair), now_ms)
-        self.book = Book(now_ms * 10, (lambda: draws.uniform() < 0.3) if id_holes else None)
+        self.book = Book(now_ms * 100, (lambda: draws.uniform() < 0.3) if place.id_holes else None)
         self._open: list[Fill] = []  # the aggregate that may still grow
         self._batch = now_ms
         self._lay_out()
@@ -75,8 +60,8 @@ class Exchange:
             else:
                 self._make()
                 self._cut(now_ms, out)
-        if self._batch_ms is not None and now_ms // self._batch_ms != self._batch:
-            self._batch = now_ms // self._batch_ms
+        if self._place.batch_ms is not None and now_ms // self._place.batch_ms != self._batch:
+            self._batch = now_ms // self._place.batch_ms
             self._aggregate(out)
         return out
 
@@ -97,7 +82,7 @@ class Exchange:
             book.put(sells, price, resting - eaten)
             lots -= eaten
         self._cut(ts, out)
-        if self._batch_ms is None:
+        if self._place.batch_ms is None:
             self._aggregate(out)
         return fills
 
@@ -114,7 +99,7 @@ class Exchange:
         lean = math.tanh(lag) * 0.35 + math.tanh(momentum * 1000) * 0.1
         sells = draws.uniform() > 0.5 + lean
         self.take(sells, self.typical_order(1.0 + abs(momentum) * 500), ts, out)
-        if self._odd_rows and draws.uniform() < 0.01:
+        if self._place.odd_rows and draws.uniform() < 0.01:
             self._odd_row(ts, out)
 
     def _split(self, lots: Lots) -> tuple[int, ...]:

@@ -1,8 +1,9 @@
 """Listings: which coins the simulated venues trade, from which price, in which ticks and lots."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
+from typing import Literal
 
 import msgspec
 
@@ -54,17 +55,24 @@ class Listing(msgspec.Struct, frozen=True):
         return float(self.lot)
 
 
+class Place(msgspec.Struct, frozen=True):
+    """How one venue runs its markets, as far as the simulation must know."""
+
+    kind: Literal["spot", "perpetual"]
+    listings: Mapping[str, Listing]
+    mean_basis: float = 0.0
+    batch_ms: int | None = None  # window that aggregates join fills over; None: per taker order
+    odd_rows: bool = False  # rows without price and size between the fills, whose ids count all the same
+    id_holes: bool = False  # book update ids are shared with other markets, so that some are skipped
+
+
 class Wording:
     """Writes whole ticks and lots as the decimal strings of one listing, exactly."""
 
     def __init__(self, listing: Listing) -> None:
         tick, lot = _units(listing.tick), _units(listing.lot)
-        self.price: Callable[[int], str] = lru_cache(maxsize=16_384)(
-            lambda ticks: decimal(ticks * tick[0], tick[1], listing.price_decimals)
-        )
-        self.size: Callable[[int], str] = lru_cache(maxsize=16_384)(
-            lambda lots: decimal(lots * lot[0], lot[1], listing.size_decimals)
-        )
+        self.price = _worded(tick, listing.price_decimals)
+        self.size = _worded(lot, listing.size_decimals)
         self._quote_unit, self._quote_digits = tick[0] * lot[0], tick[1] + lot[1]
         self._quote_shown = max(self._quote_digits, listing.price_decimals)
 
@@ -81,6 +89,14 @@ def decimal(units: int, digits: int, shown: int) -> str:
         return f"{sign}{scaled}"
     whole, part = divmod(scaled, 10**shown)
     return f"{sign}{whole}.{part:0{shown}d}"
+
+
+def _worded(step: tuple[int, int], shown: int) -> Callable[[int], str]:
+    @lru_cache(maxsize=16_384)
+    def word(steps: int) -> str:
+        return decimal(steps * step[0], step[1], shown)
+
+    return word
 
 
 def _units(step: str) -> tuple[int, int]:

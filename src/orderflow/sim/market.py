@@ -5,30 +5,16 @@ from its own stream of random numbers, so that one venue more changes nothing on
 """
 
 from collections.abc import Mapping
-from typing import Literal
-
-import msgspec
 
 from orderflow.sim.exchange import Exchange
 from orderflow.sim.happenings import Happening, Millis
-from orderflow.sim.listings import COINS, Listing
+from orderflow.sim.listings import COINS, Place
 from orderflow.sim.path import BURST_EVERY_S, BURST_FADES_S, Draws, Path
 from orderflow.sim.perpetual import Perpetual
 
 LONGEST_STEP_S = 1.0
 # Bursts make trades more frequent; dividing by this keeps `rate` the average over a long run.
 _MEAN_HEAT = 1.0 + 0.5 * 7.0 * BURST_FADES_S / BURST_EVERY_S
-
-
-class Place(msgspec.Struct, frozen=True):
-    """How one venue runs its markets, as far as the simulation must know."""
-
-    kind: Literal["spot", "perpetual"]
-    listings: Mapping[str, Listing]
-    mean_basis: float = 0.0
-    batch_ms: int | None = None  # window that aggregates join fills over; None: per taker order
-    odd_rows: bool = False
-    id_holes: bool = False
 
 
 class Market:
@@ -48,16 +34,7 @@ class Market:
             listing = place.listings.get(symbol)
             if listing is None:
                 continue
-            exchange = Exchange(
-                coin,
-                listing,
-                Draws(seed, symbol, venue),
-                now_ms=now_ms,
-                mean_basis=place.mean_basis,
-                batch_ms=place.batch_ms,
-                odd_rows=place.odd_rows,
-                id_holes=place.id_holes,
-            )
+            exchange = Exchange(coin, place, Draws(seed, symbol, venue), now_ms)
             self.exchanges[venue] = exchange
             if place.kind == "perpetual":
                 lots = int(coin.open_interest / listing.lot_size)

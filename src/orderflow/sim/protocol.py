@@ -6,7 +6,8 @@ from typing import Any, Protocol
 import msgspec
 
 from orderflow.sim.happenings import Happening, Millis
-from orderflow.sim.market import Market, Place
+from orderflow.sim.listings import Place
+from orderflow.sim.market import Market
 from orderflow.sim.tape import Tape
 
 
