@@ -1,0 +1,83 @@
+"""Hearing: which channels of a connection speak, told by a sample of its frames. Pure; no clock."""
+
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
+
+from orderflow.feed.frames import Frame
+from orderflow.market.events import SECOND, Nanos
+
+HEAD_BYTES = 56  # a frame's beginning, which is alike for all frames of one channel but for its last bytes
+SAMPLE = 64  # frames of a burst that are looked at while nobody is suspected
+_HEADS = 4096
+
+_payload = attrgetter("payload")
+
+
+class Hearing:
+    """Watches `patience`: name of a channel → seconds it may be silent, None for those that may always.
+
+    One burst after each `judge` is sampled. Only when a channel has not been heard for half of its
+    patience are all bursts looked at, until it speaks or is reported. Names are found where they
+    stand in quotes at the beginning of a frame; a connection on which no name was ever found though
+    frames came is not judged.
+    """
+
+    def __init__(self, patience: Mapping[str, float | None], now: Nanos) -> None:
+        self._patience = {
+            name.encode(): round(seconds * SECOND)
+            for name, seconds in patience.items()
+            if seconds is not None
+        }
+        self._known = {name.encode() for name in patience}
+        self._heard = dict.fromkeys(self._patience, now)
+        self._heads: set[bytes] = set()
+        self._named = self._spoken = False
+        self._suspects = False
+        self.silent: set[str] = set()
+        self.wants = bool(self._patience)
+
+    def listen(self, frames: list[Frame]) -> None:
+        """Look at a burst; to be called only while `wants` is true."""
+        if not self._suspects:
+            self.wants = False
+            frames = frames[-SAMPLE:]
+        self._heads.update([payload[:HEAD_BYTES] for payload in map(_payload, frames)])
+        if len(self._heads) > _HEADS:
+            self._named_at(frames[-1].ts_recv)
+
+    def judge(self, now: Nanos, frames: int) -> tuple[list[str], list[str]]:
+        """Return the channels that fell silent and those that speak again; `frames` is how many came."""
+        self._spoken = frames > 0
+        again = self._named_at(now)
+        waited = {name: now - heard for name, heard in self._heard.items()}
+        judged = self._named or not self._spoken
+        fallen = [
+            name.decode()
+            for name, seconds in waited.items()
+            if judged and seconds > self._patience[name] and name.decode() not in self.silent
+        ]
+        self.silent.update(fallen)
+        self._suspects = any(seconds > self._patience[name] // 2 for name, seconds in waited.items())
+        self.wants = bool(self._patience)
+        return fallen, again
+
+    def deaf(self, now: Nanos) -> None:
+        """Nothing was read until now, so nobody was silent."""
+        self._heard = dict.fromkeys(self._heard, now)
+
+    def _named_at(self, now: Nanos) -> list[str]:
+        """Note the names in the heads as heard now; return those that had been silent."""
+        again: list[str] = []
+        for name in _names(self._heads, self._known):
+            self._named = True
+            if name in self._heard:
+                self._heard[name] = now
+                if name.decode() in self.silent:
+                    self.silent.discard(name.decode())
+                    again.append(name.decode())
+        self._heads.clear()
+        return again
+
+
+def _names(heads: Iterable[bytes], known: set[bytes]) -> set[bytes]:
+    return {piece for head in heads for piece in head.split(b'"') if piece in known}
