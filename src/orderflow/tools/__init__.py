@@ -1,1 +1,20 @@
 """Tools: one typed function per question, for every door."""
+
+from orderflow.tools import arbitrage, discovery, system
+from orderflow.tools.aliases import ALIASES
+from orderflow.tools.catalogue import Catalogue
+
+ALL = Catalogue(
+    (
+        arbitrage.xv_prices,
+        arbitrage.xv_spreads,
+        arbitrage.xv_arbitrage,
+        system.system_health,
+        discovery.find_tools,
+        discovery.describe_tools,
+        discovery.call_tool,
+    ),
+    ALIASES,
+)
+
+call = ALL.call

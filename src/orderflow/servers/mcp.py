@@ -1,0 +1,114 @@
+"""The MCP door: the catalogue over stdio, Streamable HTTP and SSE, in both eras of the protocol."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import mcp_types as types
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+from starlette.requests import Request
+
+import orderflow
+from orderflow import tools
+from orderflow.market.errors import OrderflowError
+from orderflow.servers.callers import Caller
+
+INSTRUCTIONS = """Market data of many crypto venues, live or simulated (each answer says which).
+Answers are a first line that explains them, remarks after #, then rows as CSV; format=json and format=xml give the same rows. \
+Unknown is empty, never 0. Times in: ISO 8601, epoch ms, -4h, now; out: UTC. Symbols are unified (BTCUSDT), venues are ids (binance_spot). \
+max_tokens bounds an answer (default 2000); its `next` continues it. \
+An error says code: what is wrong. Hint: what would be right. \
+More tools than are listed: find_tools, then describe_tools, then call_tool. system_health says what is missing and why."""
+
+_LISTED_FOR_MS = 3_600_000  # the list changes with a release only
+
+
+def server(caller: Caller, toolset: str = "core") -> Server[Any]:
+    """Return an MCP server over the catalogue; raise `InvalidArgument` for an unknown toolset.
+
+    `toolset` is what is listed (core, all, meta or families); every tool answers when called. Over
+    HTTP the address may name another one: `/mcp/all`, `/mcp/meta`, `/mcp/x/cross_venue,system`.
+    """
+    _listed(toolset)
+
+    async def list_tools(
+        ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=_listed(_addressed(ctx) or toolset))
+
+    async def call_tool(
+        ctx: ServerRequestContext[Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        return await _called(caller, params.name, params.arguments)
+
+    return Server(
+        "orderflow",
+        version=orderflow.__version__,
+        title="crypto-orderflow",
+        instructions=INSTRUCTIONS,
+        cache_hints={"tools/list": CacheHint(_LISTED_FOR_MS, "public"), "server/discover": CacheHint(_LISTED_FOR_MS, "public")},
+        # Without it each call over the newer HTTP path would list all tools first.
+        get_tool_input_schema=_schema,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+    )
+
+
+async def stdio(caller: Caller, toolset: str = "core") -> None:
+    """Serve one client over stdin and stdout until it leaves; stdout carries nothing else."""
+    one = server(caller, toolset)
+    async with stdio_server() as (read, write):
+        await one.run(read, write, one.create_initialization_options())
+
+
+async def _called(caller: Caller, name: str, arguments: Mapping[str, Any] | None) -> types.CallToolResult:
+    reply = await caller.call(name, arguments)
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=reply.text)],
+        structured_content=reply.structured,
+        is_error=reply.failure is not None,
+    )
+
+
+def _addressed(ctx: ServerRequestContext[Any]) -> str | None:
+    """Return the toolset that the address names, where there is an address."""
+    return toolset_of(ctx.request.url.path) if isinstance(ctx.request, Request) else None
+
+
+def toolset_of(path: str) -> str | None:
+    """Return the toolset that a path names.
+
+    >>> toolset_of("/mcp/x/cross_venue,system"), toolset_of("/mcp/all"), toolset_of("/mcp")
+    ('cross_venue,system', 'all', None)
+    """
+    _, found, rest = path.partition("/mcp/")
+    return (rest.strip("/").removeprefix("x/") or None) if found else None
+
+
+@lru_cache(maxsize=64)
+def _listed(toolset: str) -> list[types.Tool]:
+    return [
+        types.Tool(
+            name=one.name,
+            title=one.title,
+            description=one.description,
+            input_schema=one.schema,
+            annotations=types.ToolAnnotations(
+                read_only_hint=one.read_only,
+                destructive_hint=False,
+                idempotent_hint=True,
+                open_world_hint=one.open_world,
+            ),
+        )
+        for one in tools.ALL.toolset(toolset)
+    ]
+
+
+def _schema(name: str) -> Mapping[str, Any] | None:
+    try:
+        return tools.ALL.schema(name)
+    except OrderflowError:
+        return None

@@ -1,0 +1,144 @@
+"""The catalogue: every tool by name, the sets in which they are shown, and the one way to call them."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import msgspec
+
+from orderflow.market.errors import InvalidArgument, UnknownTool
+from orderflow.tools.aliases import Alias
+from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer, Format, plain
+from orderflow.tools.context import Context
+from orderflow.tools.pages import cursor, page
+from orderflow.tools.search import Index
+from orderflow.tools.spec import COMMON, MOST_ROWS, Ask, Tool
+
+META = "catalogue"  # the family of the tools that reach all the others
+
+
+class _Common(msgspec.Struct, kw_only=True):
+    """The arguments that every tool takes."""
+
+    format: Format = "text"
+    max_tokens: int = DEFAULT_TOKENS
+    next: str | None = None
+    limit: int | None = None
+
+
+class Catalogue:
+    """Tools in a fixed order, with their old names."""
+
+    def __init__(self, tools: Iterable[Tool], aliases: Mapping[str, Alias]) -> None:
+        self.tools: dict[str, Tool] = {one.name: one for one in tools}
+        self.aliases = dict(aliases)
+        self.index = Index({one.name: self._words(one) for one in self.tools.values()})
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(one.family for one in self.tools.values()))
+
+    def toolset(self, name: str) -> list[Tool]:
+        """Return the tools of `core`, `all`, `meta` or of families (`cross_venue,system`)."""
+        every = list(self.tools.values())
+        if name == "all":
+            return every
+        if name == "core":
+            return [one for one in every if one.core]
+        wanted = {META if part == "meta" else part.strip() for part in name.split(",")}
+        unknown = sorted(wanted - set(self.families))
+        if unknown:
+            raise InvalidArgument(
+                f"no toolset {unknown[0]!r}", hint=f"toolsets: core, all, meta, {', '.join(self.families)}"
+            )
+        # What reaches the rest stands beside every family.
+        return [one for one in every if one.family in wanted or one.family == META]
+
+    def resolve(self, name: str) -> tuple[Tool, Alias | None]:
+        """Return the tool of a name or of an old name; raise `UnknownTool` with the nearest ones."""
+        alias = self.aliases.get(name)
+        found = self.tools.get(alias.tool if alias else name)
+        if found is None:
+            near = get_close_matches(name, [*self.tools, *self.aliases], n=3, cutoff=0.4)
+            near += [one for one in self.index.search(name, 3) if one not in near]
+            raise UnknownTool(
+                f"no tool {name[:80]!r}",
+                hint=f"nearest: {', '.join(near[:5])}" if near else "find_tools searches all tools",
+            )
+        return found, alias
+
+    def schema(self, name: str) -> dict[str, Any]:
+        """Return the schema of a tool's arguments; an old name's has its own parameters and defaults."""
+        found, alias = self.resolve(name)
+        if alias is None:
+            return found.schema
+        return {"type": "object", "properties": self._old(found, alias) | COMMON, "additionalProperties": False}
+
+    def call(self, context: Context, name: str, arguments: Mapping[str, Any] | None) -> Answer:
+        """Ask a tool; raise from the errors' tree. The same arguments and state give the same answer."""
+        given = dict(arguments or {})
+        found, alias = self.resolve(name)
+        common = _common({key: given.pop(key) for key in COMMON if key in given})
+        offset = 0
+        if common.next is not None:
+            place = cursor(common.next)
+            if place.tool != found.name:
+                raise InvalidArgument(
+                    f"next belongs to {place.tool}, not to {found.name}", hint=f"call {place.tool} with it"
+                )
+            given, offset = dict(place.arguments), place.offset
+        elif alias is not None:
+            known = tuple(one.name for one in found.parameters)
+            given = alias.translate(given, (*known, "limit") if found.limit is not None else known)
+        limit = _limit(given.pop("limit", None), found.limit) if found.limit is not None else None
+        typed = found.read({key: value for key, value in given.items() if value is not None})
+        ask = Ask(context=context, catalogue=self, tool=found.name, now=context.clock())
+        answer = found.function(ask, **typed)
+        if answer.meta.tool != found.name:
+            return answer  # another tool's, passed on by call_tool: cut already
+        answer.meta.version = found.version
+        answer.rows, answer.summary = plain(answer.rows), plain(answer.summary)
+        for table in answer.more.values():
+            table.rows = plain(table.rows)
+        resolved = typed if limit is None else {**typed, "limit": limit}
+        return page(answer, resolved, offset, limit, common.max_tokens)
+
+    def _old(self, found: Tool, alias: Alias) -> dict[str, Any]:
+        now = {one.name: {**one.schema, "description": one.doc} for one in found.parameters}
+        now["limit"] = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}
+        parts = {old: new for new, olds in alias.gather.items() for old in olds}
+        shown: dict[str, Any] = {}
+        for old, default in alias.parameters.items():
+            one = now[parts[old]].get("items", {}) if old in parts else now[alias.rename.get(old, old)]
+            shown[old] = dict(one) if default is None else {**one, "default": default}
+        return shown
+
+    def _words(self, found: Tool) -> str:
+        old = [name for name, alias in self.aliases.items() if alias.tool == found.name]
+        parameters = [f"{one.name} {one.doc}" for one in found.parameters]
+        return " ".join([found.name, found.name, found.title, found.title, found.description, *parameters, *old])
+
+
+def _common(given: Mapping[str, Any]) -> _Common:
+    try:
+        found = msgspec.convert({name: value for name, value in given.items() if value is not None}, _Common, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidArgument(
+            str(error).replace("`", ""),
+            hint=f"format: text | json | xml; max_tokens: 200 to {MOST_TOKENS}; next: text",
+        ) from error
+    if not 200 <= found.max_tokens <= MOST_TOKENS:
+        raise InvalidArgument(f"max_tokens: {found.max_tokens}", hint=f"max_tokens: 200 to {MOST_TOKENS}")
+    return found
+
+
+def _limit(given: Any, default: int) -> int:
+    if given is None:
+        return default
+    try:
+        found = msgspec.convert(given, int, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidArgument(f"limit: {given!r:.40} is no whole number", hint=f"limit: 1 to {MOST_ROWS}") from error
+    if not 1 <= found <= MOST_ROWS:
+        raise InvalidArgument(f"limit: {found}", hint=f"limit: 1 to {MOST_ROWS}, default {default}")
+    return found

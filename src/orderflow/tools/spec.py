@@ -1,0 +1,292 @@
+"""The tool: a typed function whose signature and docstring are its interface at every door.
+
+A tool's first parameter is the `Ask`; the others are its arguments, each typed, with its range in a
+`msgspec.Meta` and its meaning in the docstring's `Args:`. Schema, validation, description and
+annotations follow from that.
+"""
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
+
+import msgspec
+
+from orderflow.market.errors import InvalidArgument
+from orderflow.market.events import MS, Nanos
+from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer
+from orderflow.tools.context import Context, Latest
+
+if TYPE_CHECKING:
+    from orderflow.tools.catalogue import Catalogue
+
+__all__ = ["Ask", "Context", "Latest", "Parameter", "Tool", "tool"]
+
+MOST_CHARACTERS = 350  # of a description: a host's list is read whole, before any question
+
+COMMON: dict[str, dict[str, Any]] = {
+    "format": {"enum": ["text", "json", "xml"]},
+    "max_tokens": {"type": "integer", "minimum": 200, "maximum": MOST_TOKENS},
+    "next": {"type": "string"},
+}
+COMMON_DOCS = {
+    "format": "form of the text: CSV under a first line that explains it, JSON or XML (default text)",
+    "max_tokens": f"budget of the answer (default {DEFAULT_TOKENS})",
+    "next": "the `next` of an answer, to read on where it ended",
+    "limit": "rows of one page",
+}
+MOST_ROWS = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """One call: the context, what the doors know, and one instant that is `now` throughout."""
+
+    context: Context
+    catalogue: "Catalogue"
+    tool: str
+    now: Nanos
+
+    @property
+    def latest(self) -> Latest:
+        return self.context.latest
+
+    @property
+    def as_of(self) -> int:
+        return self.now // MS
+
+
+Function: TypeAlias = Callable[..., Answer]
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """One argument of a tool, as its schema and its page show it."""
+
+    name: str
+    schema: dict[str, Any]
+    doc: str
+    required: bool
+    default: Any = None
+
+    @property
+    def listed(self) -> bool:
+        return self.schema.get("type") == "array"
+
+    def shown(self) -> dict[str, Any]:
+        """Return its JSON Schema with the doc, and the default where there is one."""
+        found = {**self.schema, "description": self.doc} if self.doc else dict(self.schema)
+        if not self.required and self.default is not None:
+            found["default"] = self.default
+        return found
+
+    def allowed(self) -> str:
+        """Say in words what it takes: `limit: integer, 1 to 500, default 20`."""
+        kind = self.schema.get("type", "")
+        if "enum" in self.schema:
+            kind = " | ".join(str(one) for one in self.schema["enum"])
+        elif kind == "array":
+            kind = "list (a,b,…)"
+        low, high = self.schema.get("minimum"), self.schema.get("maximum")
+        kind += f", at least {low}" if low is not None else ""
+        kind += f", at most {high}" if high is not None else ""
+        tail = "required" if self.required else f"default {'null' if self.default is None else self.default}"
+        return f"{self.name}: {kind}, {tail}"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A question that can be asked at every door."""
+
+    name: str
+    title: str
+    family: str
+    summary: str  # what it gives
+    use: str  # when to reach for it
+    parameters: tuple[Parameter, ...]
+    arguments: type[msgspec.Struct]
+    function: Function
+    aliases: tuple[str, ...] = ()
+    columns: Mapping[str, str] | None = None  # column → unit
+    example: Mapping[str, Any] | None = None
+    version: str = "1"
+    core: bool = True
+    limit: int | None = None  # rows of one page, where the tool gives a list
+    open_world: bool = False  # it calls a venue
+    read_only: bool = True
+
+    @property
+    def description(self) -> str:
+        return f"{self.summary} {self.use}".strip()
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema (draft 2020-12) of the arguments, without what a reader does not need."""
+        properties = {one.name: one.shown() for one in self.parameters}
+        if self.limit is not None:
+            properties["limit"] = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": self.limit}
+        required = [one.name for one in self.parameters if one.required]
+        found: dict[str, Any] = {"type": "object", "properties": properties | COMMON, "additionalProperties": False}
+        return found | {"required": required} if required else found
+
+    @property
+    def annotations(self) -> dict[str, bool]:
+        return {
+            "readOnlyHint": self.read_only,
+            "destructiveHint": False,
+            "idempotentHint": True,
+            "openWorldHint": self.open_world,
+        }
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        """What the answer holds, for `describe_tools`: the columns with their units."""
+        return {"columns": dict(self.columns or {}), "version": self.version}
+
+    def read(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments typed, with defaults; raise `InvalidArgument` naming what is wrong."""
+        self._known(arguments)
+        by_name = {one.name: one for one in self.parameters}
+        given = {name: _split(value) if by_name[name].listed else value for name, value in arguments.items()}
+        missing = [one for one in self.parameters if one.required and given.get(one.name) is None]
+        if missing:
+            raise InvalidArgument(f"{self.name} needs {missing[0].name}", hint=missing[0].allowed())
+        try:
+            typed = msgspec.convert(given, self.arguments, strict=False)
+        except msgspec.ValidationError as error:
+            raise self._refused(str(error), given) from error
+        found = {name: getattr(typed, name) for name in self.arguments.__struct_fields__}
+        for name, value in found.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InvalidArgument(f"{name}: {value} is not a number", hint=by_name[name].allowed())
+        return found
+
+    def _known(self, arguments: Mapping[str, Any]) -> None:
+        names = [one.name for one in self.parameters]
+        for name in arguments:
+            if name not in names:
+                offered = [*names, *(["limit"] if self.limit is not None else []), *COMMON]
+                near = get_close_matches(name, offered, n=3, cutoff=0.5)
+                hint = f"nearest: {', '.join(near)}; " if near else ""
+                raise InvalidArgument(
+                    f"{self.name} has no parameter {name!r}", hint=f"{hint}it takes {', '.join(offered)}"
+                )
+
+    def _refused(self, said: str, given: Mapping[str, Any]) -> InvalidArgument:
+        found = re.search(r"^(?P<what>.*?)(?: - at `\$\.(?P<name>\w+))?(?:\[.*\])?`?$", said)
+        name = found["name"] if found else None
+        what = found["what"].replace("`", "") if found else said
+        for one in self.parameters:
+            if one.name == name:
+                return InvalidArgument(f"{name}: {what}, got {given[name]!r:.80}", hint=one.allowed())
+        return InvalidArgument(what, hint="; ".join(one.allowed() for one in self.parameters))
+
+
+def _split(value: Any) -> Any:
+    """Take a list from text, as command lines and query strings write it: `a,b`."""
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()] or None
+
+
+def tool(
+    *,
+    family: str,
+    title: str,
+    aliases: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    example: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+    version: str = "1",
+    core: bool = True,
+    open_world: bool = False,
+    read_only: bool = True,
+) -> Callable[[Function], Tool]:
+    """Make a tool of a typed function `(ask, …) -> Answer`; the function's name is the tool's."""
+
+    def declare(function: Function) -> Tool:
+        doc = inspect.cleandoc(function.__doc__ or "")
+        prose, _, args = doc.partition("\nArgs:\n")
+        summary, _, use = prose.strip().partition("\n\n")
+        parameters, arguments = _parameters(function, _argument_docs(args))
+        return Tool(
+            name=function.__name__,
+            title=title,
+            family=family,
+            summary=_flat(summary),
+            use=_flat(use),
+            parameters=parameters,
+            arguments=arguments,
+            function=function,
+            aliases=tuple(aliases),
+            columns=columns,
+            example=example,
+            version=version,
+            core=core,
+            limit=limit,
+            open_world=open_world,
+            read_only=read_only,
+        )
+
+    return declare
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _argument_docs(section: str) -> dict[str, str]:
+    docs: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        if found := re.match(r" {4}(\w+): (.*)", line):
+            name = found[1]
+            docs[name] = found[2]
+        elif name and line.strip():
+            docs[name] += f" {line.strip()}"
+    return docs
+
+
+def _parameters(
+    function: Function, docs: Mapping[str, str]
+) -> tuple[tuple[Parameter, ...], type[msgspec.Struct]]:
+    hints = get_type_hints(function, include_extras=True)
+    given = list(inspect.signature(function).parameters.values())[1:]
+    fields: list[Any] = [
+        (one.name, hints[one.name])
+        if one.default is inspect.Parameter.empty
+        else (one.name, hints[one.name], one.default)
+        for one in given
+    ]
+    arguments = msgspec.defstruct(f"{function.__name__}_arguments", fields, kw_only=True, forbid_unknown_fields=True)
+    schema = msgspec.json.schema(arguments)
+    properties = schema["$defs"][arguments.__name__]["properties"]
+    found = tuple(
+        Parameter(
+            one.name,
+            _slim(properties[one.name]),
+            docs.get(one.name, ""),
+            required=one.default is inspect.Parameter.empty,
+            default=None if one.default is inspect.Parameter.empty else one.default,
+        )
+        for one in given
+    )
+    return found, arguments
+
+
+def _slim(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop what repeats or says nothing: titles, the null of an optional, a default shown elsewhere."""
+    kept = {name: value for name, value in schema.items() if name not in ("title", "default", "anyOf")}
+    options = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
+    if len(options) == 1:
+        kept |= _slim(options[0])
+    elif options:
+        kept["anyOf"] = [_slim(one) for one in options]
+    if isinstance(kept.get("enum"), list):
+        kept["enum"] = [one for one in kept["enum"] if one is not None]
+    if isinstance(kept.get("items"), Mapping):
+        kept["items"] = _slim(kept["items"])
+    return kept
