@@ -173,7 +173,7 @@ def _answer(venue: Venue, url: str, body: bytes, ts_recv: Nanos) -> Sequence[Eve
     if parts.scheme == "table" and parts.path in tables.COMMON:
         return tables.COMMON[parts.path](venue.name, body, query, ts_recv)
     for endpoint in venue.tables if parts.scheme == "table" else venue.endpoints:
-        if endpoint.path == parts.path:
+        if parts.path.endswith(endpoint.path):  # a mirror may put a prefix before the path
             return endpoint.decode(body, query, ts_recv)
     for prefix, market in venue.foreign.items():
         if parts.path.startswith(prefix):
