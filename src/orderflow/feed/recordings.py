@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 from urllib.parse import quote
 
 import msgspec
@@ -80,6 +80,12 @@ class Recording:
         self.sent: Counter[str] = Counter()
         self.unreadable: Counter[str] = Counter()
         self._venue, self._symbol, self._after = venue, symbol, after
+        self._reading: segment.Reading | None = None
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a journal of ours says about its run, once its reading has begun; else nothing."""
+        return {} if self._reading is None else self._reading.about
 
     def __iter__(self) -> Iterator[list[Frame]]:
         self.sent.clear()
@@ -109,7 +115,7 @@ class Recording:
             yield from self._table()
 
     def _journal(self, begun: set[str]) -> Iterator[list[Frame]]:
-        reading = segment.read(self.path)
+        reading = self._reading = segment.read(self.path)
         for place, batch in enumerate(reading):
             if not place and self._after and _stem(self._after) == reading.about.get("follows"):
                 begun.update(MARKETS)  # the segment goes on where the one before ended

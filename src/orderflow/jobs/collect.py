@@ -12,7 +12,6 @@ import duckdb
 import msgspec
 
 from orderflow import __version__
-from orderflow.feed import segment
 from orderflow.feed.frames import Frame, Note, note
 from orderflow.feed.inbox import Inbox
 from orderflow.feed.journal import Journal
@@ -139,7 +138,7 @@ class Collector:
             before = path
             for place, batch in enumerate(found):
                 if not place:
-                    self._writer.run = self._left_run(segment.read(path).about)
+                    self._writer.run = self._left_run(found.about)
                 self.pipeline.take(batch)
                 if self._writer.waiting >= RECOVERY_ROWS:
                     self.recovered.update(self._writer.flush().rows)

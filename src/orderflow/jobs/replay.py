@@ -8,9 +8,8 @@ import duckdb
 import msgspec
 
 from orderflow import __version__
-from orderflow.feed import segment
 from orderflow.feed.frames import Frame
-from orderflow.feed.recordings import JOURNALS, Recording, digest, expand, recording
+from orderflow.feed.recordings import Recording, digest, expand, recording
 from orderflow.feed.sync import BOOK_INTERVAL_MS
 from orderflow.jobs.pipeline import Pipeline, Tally
 from orderflow.market.errors import OrderflowError
@@ -95,11 +94,11 @@ def _replay_file(
     book_interval_ms: int,
     tell: Callable[[int], None],
 ) -> None:
-    kind = _kind(found.path)
-    if kind == "simulated":
-        report.source = "simulated"
     batches = iter(found)
     first = next(batches, [])
+    kind: Kind = "simulated" if found.about.get("kind") == "simulated" else "replay"
+    if kind == "simulated":
+        report.source = "simulated"
     run = runs.begin(
         connection,
         kind,
@@ -128,13 +127,6 @@ def _replay_file(
 def _chained(first: list[Frame], rest: Iterator[list[Frame]]) -> Iterator[list[Frame]]:
     yield first
     yield from rest
-
-
-def _kind(path: Path) -> Kind:
-    """A recording of the simulator is simulated, whoever replays it."""
-    if path.name.endswith(JOURNALS) and segment.read(path).about.get("kind") == "simulated":
-        return "simulated"
-    return "replay"
 
 
 def _began(frames: Sequence[Frame], venues: dict[str, Venue]) -> Nanos:
