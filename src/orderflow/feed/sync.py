@@ -20,7 +20,7 @@ BOOK_INTERVAL_MS = 250
 
 
 class _Kept(msgspec.Struct):
-    """A book and its tape as they stand, so that a journal can begin here."""
+    """A book, its tapes and what is missing as they stand, so that a journal can begin here."""
 
     symbol: str
     bids: list[Level]
@@ -31,6 +31,7 @@ class _Kept(msgspec.Struct):
     good_ts: Nanos
     in_step: bool
     tapes: list[tuple[bool, int, Nanos]]  # (merged, id, time)
+    open: list[Gap]
 
 
 _KEPT = msgspec.msgpack.Decoder(_Kept)
@@ -189,7 +190,8 @@ class Sync:
                     if stream != "orderbooks" and not (stream == "trades" and self._venue.consecutive_trades):
                         self._close(stream, symbol, frame.ts_recv)
             case "refused":
-                pass
+                for stream, symbol in said.series:  # what a venue does not offer cannot be missing
+                    self._close(stream, symbol, frame.ts_recv, nothing_missed=True)
         return said
 
     def _interrupted(self, stream: str, symbol: str, since: Nanos, said: Note) -> None:
@@ -209,7 +211,7 @@ class Sync:
 
     def keep(self, ts_recv: Nanos) -> Iterator[Frame]:
         """Yield the books and tapes as frames, so that a segment that begins with them can be replayed."""
-        symbols = {*self._watched, *(symbol for symbol, _ in self._tapes)}
+        symbols = {*self._watched, *(symbol for symbol, _ in self._tapes), *(symbol for _, symbol in self.open)}
         for symbol in sorted(symbols):
             watched = self._watched.get(symbol) or _Watched(self._venue.book)
             book = watched.book
@@ -223,6 +225,7 @@ class Sync:
                 watched.good_ts,
                 book.in_step,
                 [(merged, *tape) for (one, merged), tape in self._tapes.items() if one == symbol],
+                [gap for gap in self.open.values() if gap.symbol == symbol],
             )
             yield Frame(self._venue.name, ts_recv, msgspec.msgpack.encode(kept), "book")
 
@@ -235,3 +238,4 @@ class Sync:
         watched.row, watched.row_ts, watched.good_ts = tuple(kept.row), kept.row_ts, kept.good_ts
         for merged, id, ts in kept.tapes:
             self._tapes[kept.symbol, merged] = _Tape(id, ts)
+        self.open.update({(gap.stream, gap.symbol): gap for gap in kept.open})
