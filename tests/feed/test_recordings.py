@@ -143,7 +143,9 @@ def _zip(*names: str) -> bytes:
         ("picture.png", b"", "not the name of a recording"),
     ],
 )
-def test_what_is_no_recording_says_so_in_one_line(tmp_path: Path, name: str, content: bytes, why: str) -> None:
+def test_what_is_no_recording_says_so_in_one_line(
+    tmp_path: Path, name: str, content: bytes, why: str
+) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(RecordingUnreadable, match=why) as raised:
@@ -197,7 +199,9 @@ def test_a_table_may_be_packed_and_may_be_told_its_venue_and_symbol(
         frames(path, venue="nasdaq", symbol="WIFUSDT")
 
 
-@pytest.mark.parametrize("name", ["BTCUSDT-aggTrades-2024-01-01.csv", "tool_201910_BTCUSDT_aggTrades_part1.csv"])
+@pytest.mark.parametrize(
+    "name", ["BTCUSDT-aggTrades-2024-01-01.csv", "tool_201910_BTCUSDT_aggTrades_part1.csv"]
+)
 def test_the_symbol_is_read_from_the_name(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(AGG + ROW)
@@ -239,7 +243,15 @@ def test_a_write_that_was_cut_off_is_counted(tmp_path: Path) -> None:
 def test_a_folder_stands_for_the_recordings_inside_in_order(tmp_path: Path) -> None:
     inside = tmp_path / "in"
     inside.mkdir()
-    for name in ("b.jsonl", "a.jsonl.gz", "INDEX.md", "c.csv", "d.journal", "d.journal.zst", "e.journal.zst.part"):
+    for name in (
+        "b.jsonl",
+        "a.jsonl.gz",
+        "INDEX.md",
+        "c.csv",
+        "d.journal",
+        "d.journal.zst",
+        "e.journal.zst.part",
+    ):
         (inside / name).write_bytes(b"")
     alone = tmp_path / "z.jsonl"
     alone.write_bytes(b"")

@@ -27,7 +27,9 @@ def events(path: Path) -> list[Event]:
             venue = venues.ALL[one.venue]
             ws = one.kind == "ws"
             found += (
-                venue.decode(one.payload, one.ts_recv) if ws else answer(venue, one.url, one.payload, one.ts_recv)
+                venue.decode(one.payload, one.ts_recv)
+                if ws
+                else answer(venue, one.url, one.payload, one.ts_recv)
             )
     return found
 
@@ -73,7 +75,12 @@ def test_a_forced_sell_order_of_2026_closed_a_long_at_its_mean_price() -> None:
     assert (found[0].side, found[0].price, found[0].size) == ("long", 82651.9, 0.19)
     assert found[0].ts_event == 1_791_565_602_120 * 1_000_000
     assert found[0].ts_recv == 1_791_565_603_055_000_000
-    assert (found[1].symbol, found[1].side, found[1].price, found[1].size) == ("XRPUSDT", "short", 1.4912, 127.2)
+    assert (found[1].symbol, found[1].side, found[1].price, found[1].size) == (
+        "XRPUSDT",
+        "short",
+        1.4912,
+        127.2,
+    )
 
 
 def test_the_first_frames_of_a_busy_recording_by_hand() -> None:
@@ -104,4 +111,10 @@ def test_the_ids_of_a_table_of_merged_trades_have_no_hole() -> None:
     assert ids == list(range(13519807, 13519807 + 6238))
     first = trades[0]
     assert isinstance(first, Trade)
-    assert (first.symbol, first.price, first.size, first.side, first.count) == ("XRPETH", 0.00141342, 23.0, "sell", 1)
+    assert (first.symbol, first.price, first.size, first.side, first.count) == (
+        "XRPETH",
+        0.00141342,
+        23.0,
+        "sell",
+        1,
+    )

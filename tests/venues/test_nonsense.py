@@ -78,7 +78,11 @@ def test_any_bytes_raise_only_what_is_promised(venue: Venue, payload: bytes) -> 
 @given(value=values)
 def test_any_json_raises_only_what_is_promised(venue: Venue, value: Any) -> None:
     for kind, url in addresses(venue):
-        for whole in (value, {"stream": "btcusdt@depth5@100ms", "data": value}, {"e": value, "data": [value]}):
+        for whole in (
+            value,
+            {"stream": "btcusdt@depth5@100ms", "data": value},
+            {"e": value, "data": [value]},
+        ):
             taken(venue, kind, url, json.dumps(whole, separators=(",", ":")).encode())
 
 
@@ -99,7 +103,9 @@ def test_a_frame_with_one_thing_wrong_raises_only_what_is_promised(path: Path, d
 
 
 @each_venue
-@pytest.mark.parametrize("piece", [b'{"data":', b'{"e":"x","data":[', b'{"stream":"x@depth","data":{"u":"x","z":'])
+@pytest.mark.parametrize(
+    "piece", [b'{"data":', b'{"e":"x","data":[', b'{"stream":"x@depth","data":{"u":"x","z":']
+)
 def test_json_nested_without_end_is_a_frame_that_cannot_be_read(venue: Venue, piece: bytes) -> None:
     for kind, url in addresses(venue):
         taken(venue, kind, url, piece * 100_000)
