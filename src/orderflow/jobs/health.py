@@ -1,0 +1,135 @@
+"""Health: whether data flow, in one plain dict that every door shows."""
+
+import time
+from typing import Any
+
+from orderflow.feed.health import VenueHealth
+from orderflow.jobs.collect import Collector, lag_p99_ms
+from orderflow.market.events import HOUR, MS, Event, Nanos
+from orderflow.store.reader import Reader
+
+STALE_MS = 60_000  # nothing at all from a venue for so long: degraded
+
+
+def of_collector(collector: Collector, now: Nanos | None = None) -> dict[str, Any]:
+    """Return the health of a running collector. What is not known is None."""
+    now = time.time_ns() if now is None else now
+    feeds = {feed.venue.name: feed.health for feed in collector.feeds}
+    venues = {name: _venue(collector, name, feeds.get(name), now) for name in collector.plan.venues}
+    reasons = [f"{name}: {state['reason']}" for name, state in venues.items() if state["status"] != "healthy"]
+    working = sum(state["status"] != "unhealthy" for state in venues.values())
+    status = "healthy" if not reasons else "degraded" if working else "unhealthy"
+    return {
+        "status": status,
+        "reasons": reasons,
+        "kind": collector.plan.kind,
+        "venues": venues,
+        "store": _store(collector),
+        "uptime_s": round((now - collector.started) / 1e9, 1),
+        "frames": collector.pipeline.tally.frames,
+        "unreadable_frames": collector.pipeline.tally.unknown.total(),
+        "loop_lag_p99_ms": lag_p99_ms(collector.lags_ms),
+    }
+
+
+def _store(collector: Collector) -> dict[str, Any]:
+    flushes = collector.flushes
+    seconds = sorted(flushes.seconds)
+    return {
+        "path": collector.plan.db.name,
+        "bytes": collector.plan.db.stat().st_size,
+        "rows_written": flushes.rows.total(),
+        "rows_recovered": collector.recovered.total(),
+        "rows_per_s": flushes.rows_per_s,
+        "flush_median_ms": round(seconds[len(seconds) // 2] * 1000, 1) if seconds else None,
+        "flush_interval_s": collector.plan.flush_interval_s,
+        "tables": dict(flushes.rows),
+        "served_at": collector.service.uri,
+    }
+
+
+def _venue(collector: Collector, name: str, health: VenueHealth | None, now: Nanos) -> dict[str, Any]:
+    gaps = collector.live.gaps(venue=name, since=now - HOUR, until=now)
+    age_ms, lag_ms = _age_and_lag(collector, name, now)
+    connections = [] if health is None else health.connections
+    connected = bool(connections) and all(one.state in ("connected", "replacing") for one in connections)
+    problems = _problems(health, connected, age_ms)
+    silent = [channel for one in connections for channel in one.silent]
+    failed = [channel for one in connections for channel in one.failed]
+    lost = not any(one.state in ("connected", "replacing") for one in connections)
+    return {
+        "status": "healthy" if not problems else "unhealthy" if lost else "degraded",
+        "reason": "; ".join(problems),
+        "connected": connected,
+        "age_ms": age_ms,
+        "lag_ms": lag_ms,
+        "reconnects": sum(one.reconnects for one in connections),
+        "gaps_last_hour": len(gaps),
+        "open_gaps": sum(gap.until_ts is None for gap in gaps),
+        "unreadable_frames": collector.pipeline.unknown_by_venue[name],
+        "silent": silent,
+        "failed": failed,
+        "not_listed": [] if health is None else health.refused,
+        "clock_offset_ms": None if health is None else health.clock_offset_ms,
+        "rest": None if health is None else {"used": health.rest.used, "last_error": health.rest.last_error},
+        "notes": collector.plan.venues[name].notes,
+    }
+
+
+def _problems(health: VenueHealth | None, connected: bool, age_ms: float | None) -> list[str]:
+    if health is None:
+        return ["not started"]
+    found = [f"feed {health.state}: {health.error}"] if health.state == "failed" else []
+    for one in health.connections:
+        if one.state not in ("connected", "replacing"):
+            found.append(f"{one.route} {one.state}" + (f" ({one.reason})" if one.reason else ""))
+        if one.silent:
+            found.append(f"{one.route} silent: {', '.join(one.silent[:3])}" + ("…" if len(one.silent) > 3 else ""))
+        if one.failed:
+            found.append(f"{one.route} refused: {', '.join(one.failed[:3])}")
+    if health.rest.banned_until is not None and health.rest.banned_until > time.time_ns():
+        found.append("REST banned")
+    if connected and age_ms is not None and age_ms > STALE_MS:
+        found.append(f"nothing for {age_ms / 1000:.0f} s")
+    return found or ([] if connected else ["not connected"])
+
+
+def _age_and_lag(collector: Collector, venue: str, now: Nanos) -> tuple[float | None, float | None]:
+    """Return how old the venue's newest quote is, and how long it took from the venue's clock to ours."""
+    newest: Event | None = None
+    timed: Event | None = None
+    for event in (*collector.live.quotes(), *collector.live.tops()):
+        if event.venue != venue:
+            continue
+        if newest is None or event.ts_recv > newest.ts_recv:
+            newest = event
+        if event.ts_event is not None and (timed is None or event.ts_recv > timed.ts_recv):
+            timed = event
+    age = None if newest is None else round((now - newest.ts_recv) / MS, 1)
+    lag = None if timed is None or timed.ts_event is None else round((timed.ts_recv - timed.ts_event) / MS, 1)
+    return age, lag
+
+
+def of_reader(reader: Reader, now: Nanos | None = None) -> dict[str, Any]:
+    """Return the health of a database that no collector of ours writes to now."""
+    now = time.time_ns() if now is None else now
+    quotes = reader.quotes()
+    newest: dict[str, Nanos] = {}
+    for quote in quotes:
+        newest[quote.venue] = max(newest.get(quote.venue, 0), quote.ts_recv)
+    reason = "no collector is running: answers come from what is stored"
+    return {
+        "status": "degraded" if newest else "unhealthy",
+        "reasons": [reason] if newest else [reason, "and nothing is stored"],
+        "kind": reader.kind,
+        "venues": {
+            venue: {
+                "status": "degraded",
+                "reason": "not collecting",
+                "connected": False,
+                "age_ms": round((now - ts) / MS, 1),
+            }
+            for venue, ts in sorted(newest.items())
+        },
+        "store": {"tables": {name: rows for name, rows in reader.counts().items() if rows}},
+    }

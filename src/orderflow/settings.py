@@ -1,0 +1,100 @@
+"""Settings: the one room that reads the environment. A flag wins over the environment, over `.env`, over TOML.
+
+Each field is `ORDERFLOW_<NAME>` in the environment; a few answer to the plain names that users know
+(`SYMBOLS`, `FLUSH_INTERVAL`, `LOG_LEVEL`, `MCP_HOST`, `MCP_PORT`). The file is `orderflow.toml` in the
+working folder, or the one that `ORDERFLOW_CONFIG` names.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from orderflow.market.errors import InvalidArgument
+from orderflow.market.instruments import SYMBOLS
+
+Words = Annotated[tuple[str, ...], NoDecode]  # in the environment: words separated by commas
+
+
+def _named(name: str, *others: str) -> AliasChoices:
+    return AliasChoices(name, f"ORDERFLOW_{name.upper()}", *others)
+
+
+class Settings(BaseSettings):
+    """What a command needs to know of its surroundings."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
+
+    db: Path = Field(Path("data/orderflow.duckdb"), validation_alias=_named("db"))
+    venues: Words = Field((), validation_alias=_named("venues"), description="all that are built, by default")
+    symbols: Words = Field(SYMBOLS, validation_alias=_named("symbols", "SYMBOLS"))
+    streams: Words = Field((), validation_alias=_named("streams"), description="all, by default")
+    host: str = Field("127.0.0.1", validation_alias=_named("host", "MCP_HOST"))
+    port: int = Field(8022, ge=0, le=65535, validation_alias=_named("port", "MCP_PORT"))
+    token: str | None = Field(None, validation_alias=_named("token"), description="asked of HTTP clients")
+    quack_port: int | None = Field(None, ge=1, le=65535, validation_alias=_named("quack_port"))
+    flush_interval: float = Field(
+        1.0, ge=0.05, le=60, validation_alias=_named("flush_interval", "FLUSH_INTERVAL"), description="seconds"
+    )
+    book_interval: int = Field(
+        250, ge=0, le=60_000, validation_alias=_named("book_interval", "BOOK_INTERVAL"), description="milliseconds"
+    )
+    keep_journal: bool = Field(False, validation_alias=_named("keep_journal"))
+    memory_limit: str = Field(
+        "1GB", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$", validation_alias=_named("memory_limit"), description="of DuckDB"
+    )
+    taker_fee_bps: dict[str, float] = Field({}, validation_alias=_named("taker_fee_bps"))
+    large_trade_usd: dict[str, float] | None = Field(None, validation_alias=_named("large_trade_usd"))
+    toolset: str = Field("core", validation_alias=_named("toolset"))
+    log_level: str = Field(
+        "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", validation_alias=_named("log_level", "LOG_LEVEL")
+    )
+
+    @field_validator("venues", "symbols", "streams", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(word.strip() for word in value.split(",") if word.strip())
+        return value
+
+    @field_validator("symbols")
+    @classmethod
+    def _upper(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(symbol.upper() for symbol in value))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = Path(os.environ.get("ORDERFLOW_CONFIG", "orderflow.toml"))
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls, file)
+
+
+def settings(**flags: Any) -> Settings:
+    """Return the settings, those given as flags first; a flag that is None was not given.
+
+    Raises `InvalidArgument` in one line that names the setting, what it was and what it may be.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "settings"
+        raise InvalidArgument(
+            f"{where}: {first['msg']}, not {first.get('input')!r}",
+            hint="flags, ORDERFLOW_* in the environment, .env and orderflow.toml are read, in that order",
+        ) from error
