@@ -219,12 +219,15 @@ def texts_of(values: Index, texts: list[str]) -> pa.Array:
     """Return a column of texts: integers as they are, places of texts looked up, NULL as null."""
     if (values >= 0).all():
         return pa.array(values).cast(pa.string())
-    null = values == NULL
+    null = (values == NULL) | (values < -len(texts))  # a negative id is nonsense, not a place
     if not (values >= 0).any():
         places = np.where(null, 0, -values - 1).astype(np.int32)
         indices = pa.array(places, mask=null)
         return pa.DictionaryArray.from_arrays(indices, pa.array(texts, pa.string())).cast(pa.string())
-    found = [None if value == NULL else str(value) if value >= 0 else texts[-value - 1] for value in values.tolist()]
+    found = [
+        None if unknown else str(value) if value >= 0 else texts[-value - 1]
+        for value, unknown in zip(values.tolist(), null.tolist(), strict=True)
+    ]
     return pa.array(found, pa.string())
 
 

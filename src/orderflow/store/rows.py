@@ -46,6 +46,8 @@ class _Texts:
         self._places: dict[str, int] = {}
 
     def packed(self, value: Any, code: str) -> Any:
+        if isinstance(value, int) and not -NULL > value >= 0 and code == "q":
+            value = None  # a venue's nonsense: no count, id or time of ours is beyond 64 bits, or below 0
         if value is None:
             return _UNKNOWN[code]
         if not isinstance(value, str):

@@ -202,27 +202,18 @@ def candle(venue: str, symbol: str, ts_event: Nanos | None, ts_recv: Nanos, k: K
 def klines(venue: str, body: bytes, symbol: str, interval: str, ts_recv: Nanos) -> list[Event]:
     """Decode a REST list of bars; a bar is closed once its last instant is past when it was sent.
 
-    Where the time of sending is unknown, the last bar of the list counts as open.
+    Where the time of sending is unknown, the last bar of the list counts as open. An open bar has no
+    time of the venue's: its end lies ahead.
     """
     rows = _KLINES.decode(body)
-    return [
-        Candle(
-            venue,
-            symbol,
-            nanos(row[6]),
-            ts_recv,
-            interval,
-            nanos(row[0]),
-            nanos(row[6]),
-            *row[1:6],
-            quote_volume=row[7],
-            trade_count=row[8],
-            taker_buy_volume=row[9],
-            taker_buy_quote=row[10],
-            closed=nanos(row[6]) < ts_recv if ts_recv else place < len(rows),
-        )
-        for place, row in enumerate(rows, 1)
-    ]
+    found: list[Event] = []
+    for place, row in enumerate(rows, 1):
+        opened, ends = nanos(row[0]), nanos(row[6])
+        closed = ends < ts_recv if ts_recv else place < len(rows)
+        bar = Candle(venue, symbol, ends if closed else None, ts_recv, interval, opened, ends, *row[1:6])
+        volumes = {"quote_volume": row[7], "taker_buy_volume": row[9], "taker_buy_quote": row[10]}
+        found.append(msgspec.structs.replace(bar, trade_count=row[8], closed=closed, **volumes))
+    return found
 
 
 def days(venue: str, body: bytes, ts_recv: Nanos) -> list[Event]:

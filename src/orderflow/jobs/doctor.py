@@ -1,0 +1,112 @@
+"""Doctor: are the venues reachable, is the database healthy, how far behind is it, what is missing."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from orderflow.feed.journal import unfinished
+from orderflow.feed.rest import Rest
+from orderflow.market.errors import OrderflowError
+from orderflow.market.events import HOUR, MS, Control
+from orderflow.market.streams import STREAMS
+from orderflow.store import access
+from orderflow.venues.spec import Hosts, Venue, answer
+
+REACH_S = 10.0
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing looked at: fine, worth knowing, or wrong; and what to do about it."""
+
+    about: str
+    state: str  # ok, note or problem
+    said: str
+    hint: str = ""
+
+
+async def examine(
+    db: Path, venues: dict[str, Venue], hosts: dict[str, Hosts], *, offline: bool = False
+) -> list[Finding]:
+    """Look at the venues and the database; never raises for what is wrong with them."""
+    reached = [] if offline else await asyncio.gather(
+        *(reachable(venue, hosts.get(name) or venue.hosts) for name, venue in venues.items())
+    )
+    stored = await asyncio.to_thread(_database, db)
+    return [*reached, *stored, *_known_limits(venues)]
+
+
+async def reachable(venue: Venue, hosts: Hosts) -> Finding:
+    """Ask a venue for its time, or else for its listing."""
+    about = f"venue {venue.name}"
+    names = [one.name for one in venue.endpoints]
+    endpoint = "time" if "time" in names else venue.listing
+    if endpoint is None:
+        return Finding(about, "note", "its form names nothing that can be asked")
+    rest = Rest(venue, hosts)
+    began = time.perf_counter()
+    try:
+        async with asyncio.timeout(REACH_S):
+            frame = await rest.request(endpoint)
+    except TimeoutError:
+        return Finding(about, "problem", f"{hosts.rest} did not answer in {REACH_S:.0f} s", "is the network up?")
+    except OrderflowError as error:
+        return Finding(about, "problem", error.message, error.hint)
+    finally:
+        await rest.close()
+    took_ms = (time.perf_counter() - began) * 1000
+    clocks = [one.ts_event for one in answer(venue, frame.url, frame.payload, frame.ts_recv) if isinstance(one, Control)]
+    skew = "" if not clocks or clocks[0] is None else f", its clock {(clocks[0] - frame.ts_recv) / MS:+.0f} ms from ours"
+    return Finding(about, "ok", f"{hosts.rest} answered in {took_ms:.0f} ms{skew}")
+
+
+def _database(db: Path) -> list[Finding]:
+    about = f"database {db.name}"
+    found: list[Finding] = []
+    left = unfinished(Path(f"{db}.journal"))
+    running = access.service(db) if db.exists() else None
+    if left and running is None:
+        said = f"{len(left)} journal segments wait from a run that was stopped; the next start reads them"
+        found.append(Finding("journal", "note", said))
+    if not db.exists():
+        return [*found, Finding(about, "note", f"{db} does not exist yet", "`orderflow init` or `orderflow up` makes it")]
+    try:
+        with access.open_reader(db) as reader:
+            counts, kind = reader.counts(), reader.kind
+            lag = max((max(reader.last_times(name).values(), default=0) for name in STREAMS), default=0)
+            gaps = reader.gaps(since=time.time_ns() - 24 * HOUR)
+    except OrderflowError as error:
+        return [*found, Finding(about, "problem", error.message, error.hint)]
+    total = sum(counts[name] for name in STREAMS if name in counts)
+    size_mb = db.stat().st_size / 1e6
+    found.append(Finding(about, "ok", f"{total:,} rows, {size_mb:.1f} MB, {kind or 'nothing collected yet'}"))
+    if running is not None:
+        found.append(Finding("collector", "ok", f"process {running.pid} collects; readers attach at {running.uri}"))
+    else:
+        found.append(Finding("collector", "note", "none is running on this database", "`orderflow up` starts one"))
+    if lag:
+        behind = (time.time_ns() - lag) / 1e9
+        state = "problem" if running is not None and behind > 60 else "ok" if running is not None else "note"
+        found.append(Finding("lag", state, f"the newest row is {behind:,.1f} s old"))
+    found.append(_gaps(gaps))
+    return found
+
+
+def _gaps(gaps: Sequence[Any]) -> Finding:
+    if not gaps:
+        return Finding("gaps", "ok", "none in the last 24 hours")
+    still = sum(gap.until_ts is None for gap in gaps)
+    latest = max(gaps, key=lambda gap: gap.from_ts)
+    said = f"{len(gaps)} in the last 24 hours, {still} still open; the latest: {latest.venue} {latest.symbol} {latest.stream}"
+    return Finding("gaps", "note", f"{said}: {latest.reason}")
+
+
+def _known_limits(venues: dict[str, Venue]) -> list[Finding]:
+    return [
+        Finding(f"venue {venue.name}", "note", f"{stream}: {said}")
+        for venue in venues.values()
+        for stream, said in venue.notes.items()
+    ]
