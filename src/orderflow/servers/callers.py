@@ -7,8 +7,7 @@ import logging
 import math
 import secrets
 import socket
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -73,25 +72,19 @@ def failure_of(error: OrderflowError) -> Failure:
 
 
 class Local:
-    """Asks the tools of this process; `watch` is told each call's name, code and seconds."""
+    """Asks the tools of this process."""
 
-    def __init__(self, context: Context, watch: Callable[[str, str, float], None] | None = None) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._watch = watch
 
     async def call(
         self, name: str, arguments: Mapping[str, Any] | None = None, format: Format | None = None
     ) -> Reply:
         """Answer a question; a `format` given here wins over the one among the arguments."""
-        begun = time.perf_counter()
-        reply = self._reply(name, arguments, format)
-        if self._watch is not None:
-            code = reply.failure.code if reply.failure else "ok"
-            self._watch(_known(name), code, time.perf_counter() - begun)
-        return reply
+        return self._reply(name, arguments, format)
 
     async def health(self) -> dict[str, Any]:
-        return self._context.health()
+        return {**self._context.health(), "kind": self._context.latest.kind}
 
     def _reply(self, name: str, arguments: Mapping[str, Any] | None, format: Format | None) -> Reply:
         given = dict(arguments or {})
@@ -114,11 +107,6 @@ def asked_form(arguments: Mapping[str, Any]) -> Format:
     inner = arguments.get("arguments")
     said = arguments.get("format") or (inner.get("format") if isinstance(inner, Mapping) else None)
     return said if said in ("text", "json", "xml") else "text"
-
-
-def _known(name: str) -> str:
-    """Return a tool's name for counting; unknown names are one, or anyone could fill the memory."""
-    return name if name in tools.ALL.tools or name in tools.ALL.aliases else "unknown"
 
 
 class Remote:
