@@ -28,7 +28,7 @@ _STATUS_CODES = {404: "invalid_argument", 405: "invalid_argument", 413: "too_lar
 def app(caller: Caller, *, token: str | None = None, toolset: str = "core") -> FastAPI:
     """Return the application: `/`, `/health`, `/metrics`, `/tools`, `/mcp`, `/sse`, `/docs`.
 
-    `toolset` is what `/mcp` and `/sse` list. Raises `InvalidArgument` for an unknown one.
+    `toolset` is what `/mcp` and `/sse` list. Raises `UnknownTool` for an unknown one.
     """
     metrics = Metrics()
     counted = Counted(caller, metrics)

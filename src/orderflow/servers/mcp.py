@@ -27,7 +27,7 @@ _LISTED_FOR_MS = 3_600_000  # the list changes with a release only
 
 
 def server(caller: Caller, toolset: str = "core") -> Server[Any]:
-    """Return an MCP server over the catalogue; raise `InvalidArgument` for an unknown toolset.
+    """Return an MCP server over the catalogue; raise `UnknownTool` for an unknown toolset.
 
     `toolset` is what is listed (core, all, meta or families); every tool answers when called. Over
     HTTP the address may name another one: `/mcp/all`, `/mcp/meta`, `/mcp/x/cross_venue,system`.

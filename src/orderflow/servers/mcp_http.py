@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from orderflow import tools
-from orderflow.market.errors import InvalidArgument
+from orderflow.market.errors import UnknownTool
 from orderflow.servers import mcp
 from orderflow.servers.auth import MOST_BYTES, refused
 from orderflow.servers.callers import Caller, Failure, failure_of
@@ -52,7 +52,7 @@ class _Streamable:
             named = mcp.toolset_of(scope["path"])
             if named is not None:
                 tools.ALL.toolset(named)
-        except InvalidArgument as error:
+        except UnknownTool as error:
             await refused(404, failure_of(error))(scope, receive, send)
             return
         await self._sessions.handle_request(scope, receive, send)

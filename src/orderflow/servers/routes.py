@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 import orderflow
 from orderflow import tools
-from orderflow.market.errors import InvalidArgument, OrderflowError
+from orderflow.market.errors import InvalidArgument, OrderflowError, UnknownTool
 from orderflow.servers.auth import refused
 from orderflow.servers.callers import Caller, Failure, failure_of
 from orderflow.servers.metrics import Metrics
@@ -131,12 +131,14 @@ def _add_catalogue(app: FastAPI) -> None:
 
     @app.get("/tools", summary="The catalogue", response_model=None, responses=wrong)
     async def catalogue(
-        category: str | None = Query(None, description="a family, or core, all, meta"),
+        category: str | None = Query(
+            None, description="a family or a set", json_schema_extra={"enum": ["core", "all", "meta", *tools.ALL.families]}
+        ),
     ) -> Response:
         try:
             shown = tools.ALL.toolset(category if category is not None else "all")
-        except InvalidArgument as error:
-            return failed(failure_of(error))
+        except UnknownTool as error:
+            return refused(400, failure_of(error))
         families: dict[str, list[dict[str, str]]] = {}
         for one in shown:
             entry = {"name": one.name, "title": one.title, "description": one.description}
@@ -219,14 +221,14 @@ async def _answer(
         arguments = _arguments(await request.body())
     except InvalidArgument as error:
         return failed(failure_of(error))
-    form = format or ("json" if "format" not in arguments else None)
+    said = arguments.get("format")
+    form = format or ("json" if said is None else None)
     reply = await caller.call(name, arguments, form)
     if reply.failure is not None:
         return failed(reply.failure)
     if envelope == "reply":
         return _json(reply)
-    media = _MEDIA[form or str(arguments["format"])]
-    return Response(reply.text, media_type=media)
+    return Response(reply.text, media_type=_MEDIA[form or str(said)])
 
 
 def _arguments(body: bytes) -> dict[str, Any]:
@@ -268,8 +270,22 @@ def _responses() -> dict[int | str, dict[str, Any]]:
 
 
 def _body(tool: Tool) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": tool.schema}
+    required_names = tool.schema.get("required", [])
+    properties = {
+        name: one if name in required_names else _optional(one) for name, one in tool.schema["properties"].items()
+    }
+    content: dict[str, Any] = {"schema": {**tool.schema, "properties": properties}}
     if tool.example is not None:
         content["example"] = tool.example
     required = any(one.required for one in tool.parameters)
     return {"requestBody": {"required": required, "content": {"application/json": content}}}
+
+
+def _optional(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Say that null is taken as left out; lists shown to assistants leave that unsaid, to be short."""
+    found = dict(schema)
+    if "type" in found:
+        found["type"] = [found["type"], "null"]
+    if "enum" in found:
+        found["enum"] = [*found["enum"], None]
+    return found

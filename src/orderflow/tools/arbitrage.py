@@ -9,7 +9,7 @@ from msgspec import Meta as Range
 from orderflow.tools.answers import Answer, Row, Table
 from orderflow.tools.board import Board, Place, boards, meta, pair_kind
 from orderflow.tools.crossing import BPS, Crossing, cross, gross_bps, net_bps
-from orderflow.tools.spec import Ask, tool
+from orderflow.tools.spec import Ask, VenueId, tool
 
 FAMILY = "cross_venue"
 _NOT_TRADED = ("oracle",)  # a reference price: nothing can be bought there
@@ -36,14 +36,14 @@ _PRICES = {
     example={"symbol": "BTCUSDT"},
     limit=50,
 )
-def xv_prices(ask: Ask, symbol: str | None = None, venues: list[str] | None = None) -> Answer:
+def xv_prices(ask: Ask, symbol: str | None = None, venues: list[VenueId] | None = None) -> Answer:
     """Best bid, ask, mid and age of a symbol on each venue, with where it is cheapest to buy and dearest to sell.
 
     Use it for "what is the price" and "is A above B": two venues also give gap and direction. Prices in quote units, now.
 
     Args:
         symbol: unified symbol as in BTCUSDT; all when left out
-        venues: venue ids as in binance_spot; all when left out
+        venues: all when left out
     """
     found = boards(ask, symbol, venues)
     rows: list[Row] = []
@@ -184,7 +184,7 @@ def _fees(ask: Ask, found: list[Board]) -> dict[str, float | None]:
 def xv_spreads(
     ask: Ask,
     symbol: str,
-    venues: list[str] | None = None,
+    venues: list[VenueId] | None = None,
     max_age_ms: Annotated[int, Range(ge=1, le=3_600_000)] = 5_000,
 ) -> Answer:
     """Every pair of venues: buy at one's ask, sell at the other's bid, in bps before and after both taker fees, best first.
@@ -193,7 +193,7 @@ def xv_spreads(
 
     Args:
         symbol: unified symbol as in BTCUSDT
-        venues: venue ids; all when left out
+        venues: all when left out
         max_age_ms: older prices are left out and named
     """
     found = boards(ask, symbol, venues, max_age_ms)
@@ -246,7 +246,7 @@ def xv_arbitrage(
     ask: Ask,
     symbol: str | None = None,
     min_profit_pct: Annotated[float, Range(ge=0, le=100)] = 0.0,
-    venues: list[str] | None = None,
+    venues: list[VenueId] | None = None,
     include_spreads: bool = False,
     include_opportunities: bool = True,
     max_age_ms: Annotated[int, Range(ge=1, le=3_600_000)] = 5_000,
@@ -258,7 +258,7 @@ def xv_arbitrage(
     Args:
         symbol: unified symbol as in BTCUSDT; all when left out
         min_profit_pct: least net profit in % of the cost
-        venues: venue ids; all when left out
+        venues: all when left out
         include_spreads: add all pairs at the touch
         include_opportunities: list the opportunities
         max_age_ms: older prices are left out and named

@@ -39,7 +39,10 @@ class Catalogue:
         return tuple(dict.fromkeys(one.family for one in self.tools.values()))
 
     def toolset(self, name: str) -> list[Tool]:
-        """Return the tools of `core`, `all`, `meta` or of families (`cross_venue,system`)."""
+        """Return the tools of `core`, `all`, `meta` or of families (`cross_venue,system`).
+
+        Raises `UnknownTool` for another.
+        """
         every = list(self.tools.values())
         if name == "all":
             return every
@@ -48,8 +51,8 @@ class Catalogue:
         wanted = {META if part == "meta" else part.strip() for part in name.split(",")}
         unknown = sorted(wanted - set(self.families))
         if unknown:
-            raise InvalidArgument(
-                f"no toolset {unknown[0]!r}", hint=f"toolsets: core, all, meta, {', '.join(self.families)}"
+            raise UnknownTool(
+                f"no toolset {unknown[0][:80]!r}", hint=f"toolsets: core, all, meta, {', '.join(self.families)}"
             )
         # What reaches the rest stands beside every family.
         return [one for one in every if one.family in wanted or one.family == META]

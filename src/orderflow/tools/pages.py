@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from orderflow.market.errors import InvalidArgument
+from orderflow.market.errors import NoData
 from orderflow.tools.answers import Answer, Row, tokens
 from orderflow.tools.forms import as_text, csv_line
 
@@ -23,16 +23,16 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cursor(text: str) -> Cursor:
-    """Read a cursor, or raise `InvalidArgument`."""
+    """Read a cursor, or raise `NoData`: it names no page."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         found = msgspec.json.decode(raw, type=Cursor)
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
-        raise InvalidArgument(
+        raise NoData(
             "next is not a cursor of ours", hint="pass the `next` of an answer as it stands, or leave it out"
         ) from error
     if found.offset < 0:
-        raise InvalidArgument("next points before the first row", hint="pass the `next` of an answer as it stands")
+        raise NoData("next points before the first row", hint="pass the `next` of an answer as it stands")
     return found
 
 
@@ -43,7 +43,7 @@ def page(answer: Answer, arguments: Mapping[str, Any], offset: int, limit: int |
     """
     rows, total = answer.rows, len(answer.rows)
     if offset and offset >= total:
-        raise InvalidArgument(
+        raise NoData(
             f"next points to row {offset + 1} of {total}", hint="the answer has become shorter: ask again without next"
         )
     wanted = rows[offset : offset + limit] if limit else rows[offset:]
