@@ -74,7 +74,9 @@ class Gate:
     def _stranger(self, headers: Headers) -> Response | None:
         host = _name(f"//{headers.get('host', '')}")
         if self._token is None and not (host and is_loopback(host)):
-            message = f"this service answers to 127.0.0.1 and localhost, not to {headers.get('host', '')[:80]!r}"
+            message = (
+                f"this service answers to 127.0.0.1 and localhost, not to {headers.get('host', '')[:80]!r}"
+            )
             return refused(421, Failure(code="invalid_argument", message=message))
         origin = headers.get("origin")
         if origin is not None:
@@ -91,7 +93,9 @@ class Gate:
         if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token):
             return None
         failure = Failure(
-            code="invalid_argument", message="a bearer token is needed", hint="send Authorization: Bearer TOKEN"
+            code="invalid_argument",
+            message="a bearer token is needed",
+            hint="send Authorization: Bearer TOKEN",
         )
         return refused(401, failure, {"WWW-Authenticate": 'Bearer realm="orderflow"'})
 

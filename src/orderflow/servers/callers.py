@@ -6,7 +6,6 @@ import json
 import logging
 import math
 import secrets
-import socket
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 from urllib.parse import quote, urlencode, urlsplit
@@ -23,7 +22,16 @@ log = logging.getLogger(__name__)
 
 # What a defect of ours raises. The door is the one place where it is caught: the caller is given a
 # trace id, the log the traceback.
-DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+DEFECTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +107,9 @@ class Local:
             trace = secrets.token_hex(6)
             log.exception("tool %s failed, trace %s", name, trace)
             message = f"{name} failed on our side, trace {trace}"
-            return failed(Failure(code="internal", message=message, hint="the log has the details", trace=trace))
+            return failed(
+                Failure(code="internal", message=message, hint="the log has the details", trace=trace)
+            )
 
 
 def asked_form(arguments: Mapping[str, Any]) -> Format:
@@ -117,7 +127,9 @@ class Remote:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidArgument(f"{url!r} is no address of a service", hint="as in http://127.0.0.1:8022")
         self._url, self._parts, self._timeout_s = url.rstrip("/"), parts, timeout_s
-        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._headers = {"Content-Type": "application/json"} | (
+            {"Authorization": f"Bearer {token}"} if token else {}
+        )
 
     async def call(
         self, name: str, arguments: Mapping[str, Any] | None = None, format: Format | None = None
@@ -166,9 +178,11 @@ class Remote:
             connection.request(method, self._parts.path.rstrip("/") + path, body, self._headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read() or b"null")
-        except (socket.timeout, TimeoutError):
+        except TimeoutError:
             waited = math.ceil(self._timeout_s)
-            return Failure(code="timeout", message=f"no answer from {self._url} in {waited} s", hint="ask for less")
+            return Failure(
+                code="timeout", message=f"no answer from {self._url} in {waited} s", hint="ask for less"
+            )
         except (OSError, http.client.HTTPException, ValueError) as error:
             return Failure(
                 code="venue_unavailable",

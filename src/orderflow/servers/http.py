@@ -57,7 +57,11 @@ def app(caller: Caller, *, token: str | None = None, toolset: str = "core") -> F
 async def _not_served(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _STATUS_CODES.get(error.status_code, "invalid_argument")
-    failure = Failure(code=code, message=f"{request.method} {request.url.path}: {error.detail}", hint="GET / lists what is served")
+    failure = Failure(
+        code=code,
+        message=f"{request.method} {request.url.path}: {error.detail}",
+        hint="GET / lists what is served",
+    )
     return refused(error.status_code, failure, error.headers)
 
 
@@ -71,7 +75,9 @@ def listen(host: str = HOST, port: int = PORT, token: str | None = None) -> sock
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         taken = socket.socket(family, kind, proto)
     except (OSError, OverflowError) as error:
-        raise DoorUnavailable(f"cannot listen on {host}:{port}: {error}", hint="name an address of this machine") from error
+        raise DoorUnavailable(
+            f"cannot listen on {host}:{port}: {error}", hint="name an address of this machine"
+        ) from error
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(address)

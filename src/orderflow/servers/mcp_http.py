@@ -67,7 +67,9 @@ class _Sse:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "GET":
-            failure = Failure(code="invalid_argument", message="/sse is read with GET", hint="post to /mcp instead")
+            failure = Failure(
+                code="invalid_argument", message="/sse is read with GET", hint="post to /mcp instead"
+            )
             await refused(405, failure, {"Allow": "GET"})(scope, receive, send)
             return
         async with self._transport.connect_sse(scope, receive, send) as (read, write):

@@ -132,7 +132,9 @@ def _add_catalogue(app: FastAPI) -> None:
     @app.get("/tools", summary="The catalogue", response_model=None, responses=wrong)
     async def catalogue(
         category: str | None = Query(
-            None, description="a family or a set", json_schema_extra={"enum": ["core", "all", "meta", *tools.ALL.families]}
+            None,
+            description="a family or a set",
+            json_schema_extra={"enum": ["core", "all", "meta", *tools.ALL.families]},
         ),
     ) -> Response:
         try:
@@ -169,7 +171,9 @@ def _add_catalogue(app: FastAPI) -> None:
 # ── The calls ─────────────────────────────────────────────────────────────────────────────────
 
 _FORMAT = Query(None, description="form of the answer; json unless the body says another")
-_ENVELOPE = Query(None, description="reply: text and structured answer in one object, as programs of ours ask")
+_ENVELOPE = Query(
+    None, description="reply: text and structured answer in one object, as programs of ours ask"
+)
 
 
 def _add_calls(app: FastAPI, caller: Caller) -> None:
@@ -272,7 +276,8 @@ def _responses() -> dict[int | str, dict[str, Any]]:
 def _body(tool: Tool) -> dict[str, Any]:
     required_names = tool.schema.get("required", [])
     properties = {
-        name: one if name in required_names else _optional(one) for name, one in tool.schema["properties"].items()
+        name: one if name in required_names else _optional(one)
+        for name, one in tool.schema["properties"].items()
     }
     content: dict[str, Any] = {"schema": {**tool.schema, "properties": properties}}
     if tool.example is not None:

@@ -37,9 +37,10 @@ _PRICES = {
     limit=50,
 )
 def xv_prices(ask: Ask, symbol: str | None = None, venues: list[VenueId] | None = None) -> Answer:
-    """Best bid, ask, mid and age of a symbol on each venue, with where it is cheapest to buy and dearest to sell.
+    """Best bid, ask, mid and age of a symbol on each venue now, in quote units, with where it is
+    cheapest to buy and dearest to sell.
 
-    Use it for "what is the price" and "is A above B": two venues also give gap and direction. Prices in quote units, now.
+    Use it for "what is the price" and "is A above B": two venues also give gap and direction.
 
     Args:
         symbol: unified symbol as in BTCUSDT; all when left out
@@ -70,8 +71,12 @@ def _price_row(place: Place) -> Row:
 
 
 def _extremes(board: Board, venues: list[str] | None) -> dict[str, Any]:
-    asks = [(one.ask, one.venue) for one in board.places if one.ask is not None and one.market not in _NOT_TRADED]
-    bids = [(one.bid, one.venue) for one in board.places if one.bid is not None and one.market not in _NOT_TRADED]
+    asks = [
+        (one.ask, one.venue) for one in board.places if one.ask is not None and one.market not in _NOT_TRADED
+    ]
+    bids = [
+        (one.bid, one.venue) for one in board.places if one.bid is not None and one.market not in _NOT_TRADED
+    ]
     cheapest, dearest = min(asks, default=None), max(bids, default=None)
     found: dict[str, Any] = {
         "cheapest_to_buy": None if cheapest is None else {"venue": cheapest[1], "ask": cheapest[0]},
@@ -89,7 +94,13 @@ def _comparison(board: Board) -> dict[str, Any]:
     first, second = board.places
     kind = pair_kind(first, second)
     if first.mid is None or second.mid is None or not second.mid:
-        return {"gap": None, "gap_pct": None, "direction": None, "pair_kind": kind, "reason": "a side of a book is empty"}
+        return {
+            "gap": None,
+            "gap_pct": None,
+            "direction": None,
+            "pair_kind": kind,
+            "reason": "a side of a book is empty",
+        }
     gap = first.mid - second.mid
     above = f"{first.venue} above {second.venue}" if gap > 0 else f"{second.venue} above {first.venue}"
     return {
@@ -169,7 +180,9 @@ def _pairs(ask: Ask, found: list[Board]) -> list[Pair]:
 
 def _fees(ask: Ask, found: list[Board]) -> dict[str, float | None]:
     """Name the taker fee that was reckoned with for each venue, in bps; null where none is declared."""
-    venues = dict.fromkeys(one.venue for board in found for one in board.places if one.market not in _NOT_TRADED)
+    venues = dict.fromkeys(
+        one.venue for board in found for one in board.places if one.market not in _NOT_TRADED
+    )
     return {venue: ask.context.fees.get(venue) for venue in venues}
 
 
@@ -187,9 +200,11 @@ def xv_spreads(
     venues: list[VenueId] | None = None,
     max_age_ms: Annotated[int, Range(ge=1, le=3_600_000)] = 5_000,
 ) -> Answer:
-    """Every pair of venues: buy at one's ask, sell at the other's bid, in bps before and after both taker fees, best first.
+    """Every pair of venues now: buy at one's ask, sell at the other's bid, in bps before and after
+    both taker fees, best first.
 
-    Use it to see all gaps at once; xv_arbitrage adds the size that the books bear. pair_kind basis is a future against spot.
+    Use it to see all gaps at once; xv_arbitrage adds the size that the books bear. pair_kind basis
+    is a future against spot.
 
     Args:
         symbol: unified symbol as in BTCUSDT
@@ -251,9 +266,11 @@ def xv_arbitrage(
     include_opportunities: bool = True,
     max_age_ms: Annotated[int, Range(ge=1, le=3_600_000)] = 5_000,
 ) -> Answer:
-    """What buying on one venue and selling on another leaves now, net of both taker fees, with the size that ten book levels bear.
+    """What buying on one venue and selling on another leaves now, net of both taker fees, with the
+    size that ten book levels bear.
 
-    Use it for "is there arbitrage"; when there is none it says what the best pair lacks. basis pairs (future against spot) are not riskless.
+    Use it for "is there arbitrage"; when there is none it says what the best pair lacks. Pairs of
+    kind basis (a future against spot) are not riskless.
 
     Args:
         symbol: unified symbol as in BTCUSDT; all when left out
@@ -279,7 +296,9 @@ def xv_arbitrage(
         },
     )
     if include_spreads:
-        answer.more["spreads"] = Table(columns=list(_SPREADS), rows=[one.row() for one in pairs[:_BEST_SPREADS]])
+        answer.more["spreads"] = Table(
+            columns=list(_SPREADS), rows=[one.row() for one in pairs[:_BEST_SPREADS]]
+        )
         answer.more["prices"] = Table(
             columns=list(_PRICES), rows=[_price_row(one) for board in found for one in board.places]
         )
@@ -326,7 +345,11 @@ def _verdict(pairs: list[Pair], kept: list[tuple[Pair, Crossing]], least: float)
     """Say in one sentence what the numbers say."""
     if kept:
         pair, found = kept[0]
-        kind = "" if pair_kind(pair.buy, pair.sell) == "same_kind" else " (basis: a future against spot, not riskless)"
+        kind = (
+            ""
+            if pair_kind(pair.buy, pair.sell) == "same_kind"
+            else " (basis: a future against spot, not riskless)"
+        )
         return (
             f"{len(kept)} found; best: {found.size:.8g} {pair.buy.symbol} bought on {pair.buy.venue}, sold on "
             f"{pair.sell.venue}, {found.net_bps:.2f} bps net{kind}"

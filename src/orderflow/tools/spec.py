@@ -130,9 +130,18 @@ class Tool:
         """JSON Schema (draft 2020-12) of the arguments, without what a reader does not need."""
         properties = {one.name: one.shown() for one in self.parameters}
         if self.limit is not None:
-            properties["limit"] = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": self.limit}
+            properties["limit"] = {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MOST_ROWS,
+                "default": self.limit,
+            }
         required = [one.name for one in self.parameters if one.required]
-        found: dict[str, Any] = {"type": "object", "properties": properties | COMMON, "additionalProperties": False}
+        found: dict[str, Any] = {
+            "type": "object",
+            "properties": properties | COMMON,
+            "additionalProperties": False,
+        }
         return found | {"required": required} if required else found
 
     @property
@@ -180,7 +189,7 @@ class Tool:
 
     def _refused(self, said: str, given: Mapping[str, Any]) -> InvalidArgument:
         found = re.search(r"^(?P<what>.*?)(?: - at `\$\.(?P<name>\w+))?(?:\[.*\])?`?$", said)
-        name = found["name"] if found else None
+        name = (found["name"] or "") if found else ""
         what = found["what"].replace("`", "") if found else said
         for one in self.parameters:
             if one.name == name:
@@ -264,7 +273,9 @@ def _parameters(
         else (one.name, hints[one.name], one.default)
         for one in given
     ]
-    arguments = msgspec.defstruct(f"{function.__name__}_arguments", fields, kw_only=True, forbid_unknown_fields=True)
+    arguments = msgspec.defstruct(
+        f"{function.__name__}_arguments", fields, kw_only=True, forbid_unknown_fields=True
+    )
     schema = msgspec.json.schema(arguments)
     properties = schema["$defs"][arguments.__name__]["properties"]
     found = tuple(
