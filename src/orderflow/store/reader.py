@@ -95,7 +95,8 @@ class Reader:
         found = self._rows(
             " UNION ALL ".join(
                 f"SELECT venue::VARCHAR, symbol::VARCHAR, '{stream}', count(*),"
-                f" epoch_us(min(timestamp)) * 1000, epoch_us(max(timestamp)) * 1000 FROM {identifier(stream)} GROUP BY ALL"
+                f" epoch_us(min(timestamp)) * 1000, epoch_us(max(timestamp)) * 1000"
+                f" FROM {identifier(stream)} GROUP BY ALL"
                 for stream in STREAMS
             )
         )
