@@ -25,6 +25,12 @@ class Filled:
     def at(self, seconds: float) -> Nanos:
         return T0 + round(seconds * SECOND)
 
+    def clear(self) -> None:
+        for (name,) in self.connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE table_name <> 'about'"
+        ).fetchall():
+            self.connection.execute(f'DELETE FROM "{name}"')
+
     def run(self, kind: runs.Kind, first: float, last: float | None) -> runs.Run:
         ended = None if last is None else self.at(last)
         return runs.begin(self.connection, kind, f"{kind}@{first}", started=self.at(first), ended=ended)
@@ -66,6 +72,13 @@ class Filled:
 @pytest.fixture
 def filled(tmp_path: Path) -> Iterator[Filled]:
     made = Filled(tmp_path / "market.duckdb")
+    yield made
+    made.connection.close()
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    made = Filled(tmp_path_factory.mktemp("store") / "shared.duckdb")
     yield made
     made.connection.close()
 

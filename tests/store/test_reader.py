@@ -18,16 +18,24 @@ from orderflow.store.reader import Reader
 from orderflow.store.statements import render
 
 
-@pytest.fixture(params=["here", "served"])
-def reader(filled: Any, request: pytest.FixtureRequest) -> Iterator[Reader]:
-    if request.param == "here":
-        yield Reader(filled.connection)
-        return
-    served = access.serve(filled.connection, filled.path)
-    with access.open_reader(filled.path) as found:
+@pytest.fixture(scope="module")
+def readers(database: Any) -> Iterator[dict[str, Reader]]:
+    served = access.serve(database.connection, database.path)
+    with access.open_reader(database.path) as found:
         assert found.remote
-        yield found
-    access.stop(filled.connection, filled.path, served)
+        yield {"here": Reader(database.connection), "served": found}
+    access.stop(database.connection, database.path, served)
+
+
+@pytest.fixture
+def filled(database: Any) -> Any:
+    database.clear()
+    return database
+
+
+@pytest.fixture(params=["here", "served"])
+def reader(filled: Any, readers: dict[str, Reader], request: pytest.FixtureRequest) -> Reader:
+    return readers[request.param]
 
 
 def test_the_latest_quote_is_of_each_venue_and_symbol(filled: Any, reader: Reader) -> None:
@@ -153,10 +161,11 @@ def test_a_symbol_is_known_in_any_case(filled: Any, reader: Reader) -> None:
 
 
 def test_a_symbol_that_was_added_meanwhile_is_known_at_once(filled: Any, reader: Reader) -> None:
-    assert reader.symbols() == ["BTCUSDT", "ETHUSDT", "XRPUSDT"]
-    tables.ensure(filled.connection, [("binance_spot", "DOGEUSDT")])
-    filled.quote("binance_spot", "DOGEUSDT", 1, 0.1, 0.2)
-    assert [one.symbol for one in reader.quotes("DOGEUSDT")] == ["DOGEUSDT"]
+    added = "SERVEDUSDT" if reader.remote else "HEREUSDT"
+    assert added not in reader.symbols() and "BTCUSDT" in reader.symbols()
+    tables.ensure(filled.connection, [("binance_spot", added)])
+    filled.quote("binance_spot", added, 1, 0.1, 0.2)
+    assert [one.symbol for one in reader.quotes(added)] == [added]
 
 
 @pytest.mark.parametrize("symbol", ["x' OR true --", "'; DROP TABLE prices; --", "?"])
@@ -267,8 +276,8 @@ def test_coverage_of_a_backfill_lies_between_its_rows_and_not_when_it_ran(
 def test_instruments_are_those_last_read(filled: Any, reader: Reader) -> None:
     for second, tick in ((1, 0.1), (2, 0.01)):
         filled.connection.execute(
-            "INSERT INTO instruments VALUES ('binance_spot', 'BTCUSDT', 'BTCUSDT', 'spot', 'BTC', 'USDT', 'TRADING',"
-            " true, NULL, ?, 0.00001, 5.0, NULL, make_timestamp(?))",
+            "INSERT INTO instruments VALUES ('binance_spot', 'BTCUSDT', 'BTCUSDT', 'spot', 'BTC', 'USDT',"
+            " 'TRADING', true, NULL, ?, 0.00001, 5.0, NULL, make_timestamp(?))",
             [tick, filled.at(second) // 1000],
         )
     (found,) = reader.instruments("BTCUSDT")
