@@ -77,6 +77,7 @@ class FigureGoal(msgspec.Struct, frozen=True):
 
 GOALS = (
     Goal("cryptofeed", at_least=4),
+    Goal("cryptofeed, keeping nothing", at_least=4),
     Goal("ccxt pro", at_least=10),
     Goal("bare decode", at_most=3),
 )

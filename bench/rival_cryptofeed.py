@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cryptofeed.defines import CANDLES, FUNDING, L2_BOOK, TICKER, TRADES
@@ -32,7 +33,15 @@ class RecordedRest:
         return self.bodies[address.split("symbol=")[1].split("&", maxsplit=1)[0]]
 
 
+Heard = Callable[[Any, float], Awaitable[None]]
+
+
 def prepare(recording: Recording) -> Run:
+    return fed(recording, _counting)
+
+
+def fed(recording: Recording, callback: Callable[[Counter[str], str], Heard]) -> Run:
+    """`callback` makes what hears a channel; it has to count each update under the kind that it is given."""
     logging.getLogger("feedhandler").setLevel(logging.ERROR)
     exchange = BinanceFutures if recording.venue == "binance_futures" else Binance
     Symbols.set(exchange.id, *exchange._parse_symbol_data(exchange_information(recording)))
@@ -42,7 +51,7 @@ def prepare(recording: Recording) -> Run:
     feed = exchange(
         symbols=symbols,
         channels=channels,
-        callbacks={one: _counting(seen, CHANNELS[one]) for one in channels},
+        callbacks={one: callback(seen, CHANNELS[one]) for one in channels},
         candle_closed_only=False,
     )
     feed.http_conn = RecordedRest(recording.snapshots)
@@ -64,8 +73,8 @@ def prepare(recording: Recording) -> Run:
     return run
 
 
-def _counting(seen: Counter[str], kind: str) -> Any:
-    async def heard(update: object, received: float) -> None:
+def _counting(seen: Counter[str], kind: str) -> Heard:
+    async def heard(update: Any, received: float) -> None:
         seen[kind] += 1
 
     return heard

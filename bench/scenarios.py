@@ -46,7 +46,14 @@ SCENARIOS = (
     Scenario(OURS, "bench.ours", "decode, full books, live state, packed rows ready for the store"),
     Scenario("bare decode", "bench.bare_decode", "msgspec's typed decode of the fields we use; nothing kept"),
     Scenario(
-        "cryptofeed", "bench.rival_cryptofeed", "its message handler: typed objects, full books, callbacks"
+        "cryptofeed",
+        "bench.rival_cryptofeed_records",
+        "its message handler and its own storing callbacks: full books, records ready for a database",
+    ),
+    Scenario(
+        "cryptofeed, keeping nothing",
+        "bench.rival_cryptofeed",
+        "the same with callbacks that only count: no record is made, so less work than ours",
     ),
     Scenario(
         "ccxt pro",

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from orderflow.sim.market import Market
 from orderflow.sim.protocol import Endpoint, Question, Refusal
 from orderflow.sim.protocols import FORMS
@@ -198,7 +199,7 @@ def test_rows_that_are_no_trades_count_in_the_trade_ids_only() -> None:
 
 def test_liquidations_come_at_most_once_a_second_and_other_markets_only_in_the_wide_stream() -> None:
     wanted = {"btcusdt@forceOrder", "!forceOrder@arr"}
-    frames = Venue(FUTURES, rate=20.0).run(wanted, 900.0, 100)
+    frames = Venue(FUTURES, rate=20.0).run(wanted, 600.0, 200)
     own = [f["data"] for f in frames if f["stream"] == "btcusdt@forceOrder"]
     wide = [f["data"] for f in frames if f["stream"] == "!forceOrder@arr"]
     assert own

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, WSMsgType
+
 from orderflow.sim import Fault, Simulation
 
 FUTURES, SPOT = "binance_futures", "binance_spot"
@@ -243,6 +244,8 @@ def test_faults_are_told_and_listed_over_http_too() -> None:
         ({"kind": "drop", "venue": SPOT, "count": 0}, "at least 1"),
         ({"kind": "silence", "venue": SPOT}, "seconds"),
         ({"kind": "drop"}, "venue"),
+        ({"kind": "answer", "venue": SPOT, "status": 200}, "400 to 599"),
+        ({"kind": "refuse", "venue": SPOT, "seconds": -1}, "negative"),
         ({"kind": "shutdown", "venue": FUTURES}, "disconnect"),
     ],
 )

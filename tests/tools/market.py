@@ -48,7 +48,9 @@ def quote(
     size: float = 1.0,
 ) -> Quote:
     at = NOW - age_ms * MS
-    return Quote(venue, symbol, at, at, bid, None if bid is None else size, ask, None if ask is None else size)
+    return Quote(
+        venue, symbol, at, at, bid, None if bid is None else size, ask, None if ask is None else size
+    )
 
 
 def top(
@@ -94,7 +96,13 @@ HEALTHY: dict[str, Any] = {
     "reasons": [],
     "kind": "simulated",
     "venues": {
-        "binance_futures": {"status": "healthy", "connected": True, "age_ms": 100.0, "reconnects": 0, "rows": 7},
+        "binance_futures": {
+            "status": "healthy",
+            "connected": True,
+            "age_ms": 100.0,
+            "reconnects": 0,
+            "rows": 7,
+        },
         "binance_spot": {"status": "healthy", "connected": True, "age_ms": 250.0, "reconnects": 1, "rows": 9},
     },
     "store": {"path": "market.duckdb", "rows": 16},

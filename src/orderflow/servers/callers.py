@@ -6,9 +6,7 @@ import json
 import logging
 import math
 import secrets
-import socket
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -24,7 +22,16 @@ log = logging.getLogger(__name__)
 
 # What a defect of ours raises. The door is the one place where it is caught: the caller is given a
 # trace id, the log the traceback.
-DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+DEFECTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,25 +80,19 @@ def failure_of(error: OrderflowError) -> Failure:
 
 
 class Local:
-    """Asks the tools of this process; `watch` is told each call's name, code and seconds."""
+    """Asks the tools of this process."""
 
-    def __init__(self, context: Context, watch: Callable[[str, str, float], None] | None = None) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._watch = watch
 
     async def call(
         self, name: str, arguments: Mapping[str, Any] | None = None, format: Format | None = None
     ) -> Reply:
         """Answer a question; a `format` given here wins over the one among the arguments."""
-        begun = time.perf_counter()
-        reply = self._reply(name, arguments, format)
-        if self._watch is not None:
-            code = reply.failure.code if reply.failure else "ok"
-            self._watch(_known(name), code, time.perf_counter() - begun)
-        return reply
+        return self._reply(name, arguments, format)
 
     async def health(self) -> dict[str, Any]:
-        return self._context.health()
+        return {**self._context.health(), "kind": self._context.latest.kind}
 
     def _reply(self, name: str, arguments: Mapping[str, Any] | None, format: Format | None) -> Reply:
         given = dict(arguments or {})
@@ -106,7 +107,9 @@ class Local:
             trace = secrets.token_hex(6)
             log.exception("tool %s failed, trace %s", name, trace)
             message = f"{name} failed on our side, trace {trace}"
-            return failed(Failure(code="internal", message=message, hint="the log has the details", trace=trace))
+            return failed(
+                Failure(code="internal", message=message, hint="the log has the details", trace=trace)
+            )
 
 
 def asked_form(arguments: Mapping[str, Any]) -> Format:
@@ -114,11 +117,6 @@ def asked_form(arguments: Mapping[str, Any]) -> Format:
     inner = arguments.get("arguments")
     said = arguments.get("format") or (inner.get("format") if isinstance(inner, Mapping) else None)
     return said if said in ("text", "json", "xml") else "text"
-
-
-def _known(name: str) -> str:
-    """Return a tool's name for counting; unknown names are one, or anyone could fill the memory."""
-    return name if name in tools.ALL.tools or name in tools.ALL.aliases else "unknown"
 
 
 class Remote:
@@ -129,7 +127,9 @@ class Remote:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidArgument(f"{url!r} is no address of a service", hint="as in http://127.0.0.1:8022")
         self._url, self._parts, self._timeout_s = url.rstrip("/"), parts, timeout_s
-        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._headers = {"Content-Type": "application/json"} | (
+            {"Authorization": f"Bearer {token}"} if token else {}
+        )
 
     async def call(
         self, name: str, arguments: Mapping[str, Any] | None = None, format: Format | None = None
@@ -178,9 +178,11 @@ class Remote:
             connection.request(method, self._parts.path.rstrip("/") + path, body, self._headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read() or b"null")
-        except (socket.timeout, TimeoutError):
+        except TimeoutError:
             waited = math.ceil(self._timeout_s)
-            return Failure(code="timeout", message=f"no answer from {self._url} in {waited} s", hint="ask for less")
+            return Failure(
+                code="timeout", message=f"no answer from {self._url} in {waited} s", hint="ask for less"
+            )
         except (OSError, http.client.HTTPException, ValueError) as error:
             return Failure(
                 code="venue_unavailable",

@@ -16,18 +16,15 @@ from orderflow import tools
 from orderflow.market.errors import OrderflowError
 from orderflow.servers.callers import Caller
 
-INSTRUCTIONS = """Market data of many crypto venues, live or simulated (each answer says which).
-Answers are a first line that explains them, remarks after #, then rows as CSV; format=json and format=xml give the same rows. \
-Unknown is empty, never 0. Times in: ISO 8601, epoch ms, -4h, now; out: UTC. Symbols are unified (BTCUSDT), venues are ids (binance_spot). \
-max_tokens bounds an answer (default 2000); its `next` continues it. \
-An error says code: what is wrong. Hint: what would be right. \
-More tools than are listed: find_tools, then describe_tools, then call_tool. system_health says what is missing and why."""
+INSTRUCTIONS = " ".join(
+    ["Market", "data", "of", "many", "crypto", "venues,", "live", "or", "simulated", "(each", "answer", "says", "which).", "An", "answer", "is", "a", "first", "line", "that", "explains", "it,", "remarks", "after", "#,", "then", "rows", "as", "CSV;", "format=json", "and", "format=xml", "give", "the", "same", "rows.", "Unknown", "is", "empty,", "never", "0.", "Times", "in:", "ISO", "8601,", "epoch", "ms,", "-4h,", "now;", "out:", "UTC.", "Symbols", "are", "unified", "(BTCUSDT),", "venues", "are", "ids", "(binance_spot).", "max_tokens", "bounds", "an", "answer", "(default", "2000);", "its", "`next`", "continues", "it.", "An", "error", "says", "what", "is", "wrong,", "then", "after", "Hint", "what", "would", "be", "right.", "There", "are", "more", "tools", "than", "are", "listed:", "find_tools,", "then", "describe_tools,", "then", "call_tool.", "system_health", "says", "what", "is", "missing", "and", "why."]
+)
 
 _LISTED_FOR_MS = 3_600_000  # the list changes with a release only
 
 
 def server(caller: Caller, toolset: str = "core") -> Server[Any]:
-    """Return an MCP server over the catalogue; raise `InvalidArgument` for an unknown toolset.
+    """Return an MCP server over the catalogue; raise `UnknownTool` for an unknown toolset.
 
     `toolset` is what is listed (core, all, meta or families); every tool answers when called. Over
     HTTP the address may name another one: `/mcp/all`, `/mcp/meta`, `/mcp/x/cross_venue,system`.
@@ -49,7 +46,10 @@ def server(caller: Caller, toolset: str = "core") -> Server[Any]:
         version=orderflow.__version__,
         title="crypto-orderflow",
         instructions=INSTRUCTIONS,
-        cache_hints={"tools/list": CacheHint(_LISTED_FOR_MS, "public"), "server/discover": CacheHint(_LISTED_FOR_MS, "public")},
+        cache_hints={
+            "tools/list": CacheHint(_LISTED_FOR_MS, "public"),
+            "server/discover": CacheHint(_LISTED_FOR_MS, "public"),
+        },
         # Without it each call over the newer HTTP path would list all tools first.
         get_tool_input_schema=_schema,
         on_list_tools=list_tools,

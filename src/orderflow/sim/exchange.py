@@ -116,7 +116,7 @@ class Exchange:
         last = self._open[-1] if self._open else None
         if last is not None and (last.price != price or last.taker_sells != sells):
             self._aggregate(out)
-        self.fills.append(price, lots, 0 if hidden else lots, (fill.id, fill.id), ts, sells, hidden)
+        self.fills.add_fill(fill)
         self.candles.add(fill)
         self._open.append(fill)
         out.append(fill)
@@ -124,8 +124,9 @@ class Exchange:
 
     def _odd_row(self, ts: Millis, out: list[Happening]) -> None:
         self._aggregate(out)  # the fills of an aggregate are neighbours
-        out.append(Fill(self.fills.next_id, 0, 0, ts, False, False))
-        self.fills.append(0, 0, 0, (self.fills.next_id, self.fills.next_id), ts, False, False)
+        row = Fill(self.fills.next_id, 0, 0, ts, False, False)
+        self.fills.add_fill(row)
+        out.append(row)
 
     def _aggregate(self, out: list[Happening]) -> None:
         fills = self._open
@@ -138,9 +139,7 @@ class Exchange:
         one = Aggregate(
             self.aggregates.next_id, first.price, lots, shown, first.id, last.id, last.ts, first.taker_sells
         )
-        self.aggregates.append(
-            one.price, lots, shown, (one.first, one.last), one.ts, one.taker_sells, shown == 0
-        )
+        self.aggregates.add_aggregate(one)
         out.append(one)
 
     # ── Makers ────────────────────────────────────────────────────────────────────────────────
@@ -202,7 +201,8 @@ class Exchange:
         tick = anchor - away if is_bid else anchor + away
         if away <= _NEAR:
             return tick
-        gap = 1 << max(0, (away // _NEAR).bit_length() - 1)
+        spacing = 1.0 + 3.0 * (self._width / LEVELS - 1.0) * (away / self._width) ** (2 / 3)
+        gap = 1 << (int(spacing).bit_length() - 1)
         return tick - tick % gap if is_bid else tick + -tick % gap
 
     def _resting(self, away: int) -> Lots:

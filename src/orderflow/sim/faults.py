@@ -62,6 +62,7 @@ class Faults:
         self._actions = actions
         self._active: dict[str, list[Fault]] = {venue: [] for venue in venues}
         self._held: dict[tuple[str, str], deque[tuple[Millis, Frame]]] = {}
+        self._count = 0
         self.told: deque[Fault] = deque(maxlen=_KEPT)
 
     # ── Telling ───────────────────────────────────────────────────────────────────────────────
@@ -118,14 +119,17 @@ class Faults:
             raise ValueError(f"a fault of kind {fault.kind} needs `seconds`")
         if fault.kind in ("drop", "repeat", "nonsense", "answer") and fault.count is None:
             fault.count = 1
-        fault.id, fault.told_ms, fault.done = len(self.told) + 1, self._clock(), 0
-        self.told.append(fault)
+        if (fault.seconds or 0) < 0 or fault.delay_ms < 0 or not 400 <= fault.status <= 599:
+            raise ValueError("seconds and delay_ms must not be negative, and status is one of 400 to 599")
+        self._count += 1
+        fault.id, fault.told_ms, fault.done = self._count, self._clock(), 0
         if fault.kind == "disconnect":
             fault.done = self._actions.disconnect(fault.venue, fault.route)
         elif fault.kind == "shutdown":
             fault.done = self._actions.shutdown(fault.venue)
         else:
             self._active[fault.venue].append(fault)
+        self.told.append(fault)
         return fault
 
     def tell_json(self, text: bytes) -> Fault:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from orderflow.sim.happenings import Lots, Millis, Ticks
+from orderflow.sim.happenings import Aggregate, Fill, Lots, Millis, Ticks
 
 _SELL, _HIDDEN = 1, 2
 
@@ -45,21 +45,25 @@ class Tape:
     def next_id(self) -> int:
         return self.first_id + len(self._price)
 
-    def append(
-        self,
-        price: Ticks,
-        lots: Lots,
-        shown_lots: Lots,
-        fills: tuple[int, int],
-        ts: Millis,
-        taker_sells: bool,
-        hidden: bool,
-    ) -> None:
-        self._price.append(price)
-        self._lots.append(lots)
-        self._shown.append(shown_lots)
-        self._first.append(fills[0])
-        self._span.append(fills[1] - fills[0])
+    def add_fill(self, one: Fill) -> None:
+        """Append a fill, whose id must be the next one."""
+        self._price.append(one.price)
+        self._lots.append(one.lots)
+        self._shown.append(0 if one.hidden else one.lots)
+        self._first.append(one.id)
+        self._span.append(0)
+        self._end(one.ts, one.taker_sells, one.hidden)
+
+    def add_aggregate(self, one: Aggregate) -> None:
+        """Append an aggregate, whose id must be the next one."""
+        self._price.append(one.price)
+        self._lots.append(one.lots)
+        self._shown.append(one.shown_lots)
+        self._first.append(one.first)
+        self._span.append(one.last - one.first)
+        self._end(one.ts, one.taker_sells, one.shown_lots == 0)
+
+    def _end(self, ts: Millis, taker_sells: bool, hidden: bool) -> None:
         self._ts.append(ts)
         self._flags.append((_SELL if taker_sells else 0) | (_HIDDEN if hidden else 0))
         self._sent.append(0)

@@ -84,18 +84,16 @@ class Reader:
 
     def symbols(self) -> list[str]:
         """Return the symbols that the database was laid out for, in alphabetical order."""
-        found = self._rows(
-            "SELECT regexp_extract_all(data_type, '''([^'']+)''', 1) FROM duckdb_columns()"
-            " WHERE database_name = current_database() AND table_name = 'prices' AND column_name = 'symbol'"
-        )
-        return sorted(found[0][0]) if found else []
+        ((found,),) = self._rows("SELECT enum_range((SELECT symbol FROM prices LIMIT 0))")
+        return sorted(found)
 
     def series(self) -> list[SeriesRows]:
         """Return the series that have rows, by name."""
         found = self._rows(
             " UNION ALL ".join(
                 f"SELECT venue::VARCHAR, symbol::VARCHAR, '{stream}', count(*),"
-                f" epoch_us(min(timestamp)) * 1000, epoch_us(max(timestamp)) * 1000 FROM {identifier(stream)} GROUP BY ALL"
+                f" epoch_us(min(timestamp)) * 1000, epoch_us(max(timestamp)) * 1000"
+                f" FROM {identifier(stream)} GROUP BY ALL"
                 for stream in STREAMS
             )
         )

@@ -119,15 +119,14 @@ def ensure(connection: duckdb.DuckDBPyConnection, pairs: Iterable[tuple[str, str
     """
     asked = [(venue_id(venue), _check(symbol)) for venue, symbol in pairs]
     known = set(names(connection))
-    missing = [
-        one for venue, symbol in asked for one in series([symbol], [MARKETS[venue]]) if one.name not in known
-    ]
-    if not missing:
+    wanted = [one for venue, symbol in asked for one in series([symbol], [MARKETS[venue]])]
+    missing = {one.name: one for one in wanted if one.name not in known}
+    if not missing and {symbol for _, symbol in asked} <= set(known_symbols(connection)):
         return 0
     with transaction(connection) as cursor:
         _extend(cursor, asked)
-        _name(cursor, missing)
-    return len({one.name for one in missing})
+        _name(cursor, missing.values())
+    return len(missing)
 
 
 def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -285,7 +284,8 @@ def _enum(values: Iterable[str]) -> str:
 def _values(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
     # the tables change together, so any of them tells
     kind = connection.sql(f"SELECT {column} FROM {next(iter(STREAMS))} LIMIT 0").types[0]
-    return list(kind.children[0][1]) if kind.id == "enum" else []
+    values = kind.children[0][1] if kind.id == "enum" else []
+    return [str(one) for one in values] if isinstance(values, list) else []
 
 
 def _extend(cursor: duckdb.DuckDBPyConnection, pairs: Iterable[tuple[str, str]]) -> None:

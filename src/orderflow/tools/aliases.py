@@ -32,7 +32,8 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
                 near = get_close_matches(name, offered, n=3, cutoff=0.5)
                 hint = f"nearest: {', '.join(near)}; " if near else ""
                 raise InvalidArgument(
-                    f"{self.name} has no parameter {name!r}", hint=f"{hint}it takes {', '.join(dict.fromkeys(offered))}"
+                    f"{self.name} has no parameter {name!r}",
+                    hint=f"{hint}it takes {', '.join(dict.fromkeys(offered))}",
                 )
         said = {**self.parameters, **{name: value for name, value in given.items() if value is not None}}
         found: dict[str, Any] = dict(self.fixed)

@@ -9,7 +9,7 @@ from msgspec import Meta as Range
 from orderflow.tools.answers import Answer, Row, Table
 from orderflow.tools.board import Board, Place, boards, meta, pair_kind
 from orderflow.tools.crossing import BPS, Crossing, cross, gross_bps, net_bps
-from orderflow.tools.spec import Ask, tool
+from orderflow.tools.spec import Ask, VenueId, tool
 
 FAMILY = "cross_venue"
 _NOT_TRADED = ("oracle",)  # a reference price: nothing can be bought there
@@ -36,14 +36,15 @@ _PRICES = {
     example={"symbol": "BTCUSDT"},
     limit=50,
 )
-def xv_prices(ask: Ask, symbol: str | None = None, venues: list[str] | None = None) -> Answer:
-    """Best bid, ask, mid and age of a symbol on each venue, with where it is cheapest to buy and dearest to sell.
+def xv_prices(ask: Ask, symbol: str | None = None, venues: list[VenueId] | None = None) -> Answer:
+    """Best bid, ask, mid and age of a symbol on each venue now, in quote units, with where it is
+    cheapest to buy and dearest to sell.
 
-    Use it for "what is the price" and "is A above B": two venues also give gap and direction. Prices in quote units, now.
+    Use it for "what is the price" and "is A above B": two venues also give gap and direction.
 
     Args:
         symbol: unified symbol as in BTCUSDT; all when left out
-        venues: venue ids as in binance_spot; all when left out
+        venues: all when left out
     """
     found = boards(ask, symbol, venues)
     rows: list[Row] = []
@@ -70,8 +71,12 @@ def _price_row(place: Place) -> Row:
 
 
 def _extremes(board: Board, venues: list[str] | None) -> dict[str, Any]:
-    asks = [(one.ask, one.venue) for one in board.places if one.ask is not None and one.market not in _NOT_TRADED]
-    bids = [(one.bid, one.venue) for one in board.places if one.bid is not None and one.market not in _NOT_TRADED]
+    asks = [
+        (one.ask, one.venue) for one in board.places if one.ask is not None and one.market not in _NOT_TRADED
+    ]
+    bids = [
+        (one.bid, one.venue) for one in board.places if one.bid is not None and one.market not in _NOT_TRADED
+    ]
     cheapest, dearest = min(asks, default=None), max(bids, default=None)
     found: dict[str, Any] = {
         "cheapest_to_buy": None if cheapest is None else {"venue": cheapest[1], "ask": cheapest[0]},
@@ -89,7 +94,13 @@ def _comparison(board: Board) -> dict[str, Any]:
     first, second = board.places
     kind = pair_kind(first, second)
     if first.mid is None or second.mid is None or not second.mid:
-        return {"gap": None, "gap_pct": None, "direction": None, "pair_kind": kind, "reason": "a side of a book is empty"}
+        return {
+            "gap": None,
+            "gap_pct": None,
+            "direction": None,
+            "pair_kind": kind,
+            "reason": "a side of a book is empty",
+        }
     gap = first.mid - second.mid
     above = f"{first.venue} above {second.venue}" if gap > 0 else f"{second.venue} above {first.venue}"
     return {
@@ -169,7 +180,9 @@ def _pairs(ask: Ask, found: list[Board]) -> list[Pair]:
 
 def _fees(ask: Ask, found: list[Board]) -> dict[str, float | None]:
     """Name the taker fee that was reckoned with for each venue, in bps; null where none is declared."""
-    venues = dict.fromkeys(one.venue for board in found for one in board.places if one.market not in _NOT_TRADED)
+    venues = dict.fromkeys(
+        one.venue for board in found for one in board.places if one.market not in _NOT_TRADED
+    )
     return {venue: ask.context.fees.get(venue) for venue in venues}
 
 
@@ -184,16 +197,18 @@ def _fees(ask: Ask, found: list[Board]) -> dict[str, float | None]:
 def xv_spreads(
     ask: Ask,
     symbol: str,
-    venues: list[str] | None = None,
+    venues: list[VenueId] | None = None,
     max_age_ms: Annotated[int, Range(ge=1, le=3_600_000)] = 5_000,
 ) -> Answer:
-    """Every pair of venues: buy at one's ask, sell at the other's bid, in bps before and after both taker fees, best first.
+    """Every pair of venues now: buy at one's ask, sell at the other's bid, in bps before and after
+    both taker fees, best first.
 
-    Use it to see all gaps at once; xv_arbitrage adds the size that the books bear. pair_kind basis is a future against spot.
+    Use it to see all gaps at once; xv_arbitrage adds the size that the books bear. pair_kind basis
+    is a future against spot.
 
     Args:
         symbol: unified symbol as in BTCUSDT
-        venues: venue ids; all when left out
+        venues: all when left out
         max_age_ms: older prices are left out and named
     """
     found = boards(ask, symbol, venues, max_age_ms)
@@ -246,19 +261,21 @@ def xv_arbitrage(
     ask: Ask,
     symbol: str | None = None,
     min_profit_pct: Annotated[float, Range(ge=0, le=100)] = 0.0,
-    venues: list[str] | None = None,
+    venues: list[VenueId] | None = None,
     include_spreads: bool = False,
     include_opportunities: bool = True,
     max_age_ms: Annotated[int, Range(ge=1, le=3_600_000)] = 5_000,
 ) -> Answer:
-    """What buying on one venue and selling on another leaves now, net of both taker fees, with the size that ten book levels bear.
+    """What buying on one venue and selling on another leaves now, net of both taker fees, with the
+    size that ten book levels bear.
 
-    Use it for "is there arbitrage"; when there is none it says what the best pair lacks. basis pairs (future against spot) are not riskless.
+    Use it for "is there arbitrage"; when there is none it says what the best pair lacks. Pairs of
+    kind basis (a future against spot) are not riskless.
 
     Args:
         symbol: unified symbol as in BTCUSDT; all when left out
         min_profit_pct: least net profit in % of the cost
-        venues: venue ids; all when left out
+        venues: all when left out
         include_spreads: add all pairs at the touch
         include_opportunities: list the opportunities
         max_age_ms: older prices are left out and named
@@ -279,7 +296,9 @@ def xv_arbitrage(
         },
     )
     if include_spreads:
-        answer.more["spreads"] = Table(columns=list(_SPREADS), rows=[one.row() for one in pairs[:_BEST_SPREADS]])
+        answer.more["spreads"] = Table(
+            columns=list(_SPREADS), rows=[one.row() for one in pairs[:_BEST_SPREADS]]
+        )
         answer.more["prices"] = Table(
             columns=list(_PRICES), rows=[_price_row(one) for board in found for one in board.places]
         )
@@ -326,7 +345,11 @@ def _verdict(pairs: list[Pair], kept: list[tuple[Pair, Crossing]], least: float)
     """Say in one sentence what the numbers say."""
     if kept:
         pair, found = kept[0]
-        kind = "" if pair_kind(pair.buy, pair.sell) == "same_kind" else " (basis: a future against spot, not riskless)"
+        kind = (
+            ""
+            if pair_kind(pair.buy, pair.sell) == "same_kind"
+            else " (basis: a future against spot, not riskless)"
+        )
         return (
             f"{len(kept)} found; best: {found.size:.8g} {pair.buy.symbol} bought on {pair.buy.venue}, sold on "
             f"{pair.sell.venue}, {found.net_bps:.2f} bps net{kind}"

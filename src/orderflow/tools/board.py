@@ -68,7 +68,9 @@ def symbols(ask: Ask, symbol: str | None) -> list[str]:
         return known
     wanted = unified(symbol)
     if wanted not in known:
-        near = get_close_matches(wanted, known, n=3, cutoff=0.4) or [one for one in known if wanted and wanted in one]
+        near = get_close_matches(wanted, known, n=3, cutoff=0.4) or [
+            one for one in known if wanted and wanted in one
+        ]
         hint = f"nearest: {', '.join(near)}; " if near else ""
         raise UnknownSymbol(f"unknown symbol {symbol[:40]!r}", hint=f"{hint}symbols: {', '.join(known[:20])}")
     return [wanted]
@@ -126,7 +128,9 @@ def _board(
         if place is None:
             board.missing[venue] = f"no prices of {symbol} received"
         elif max_age_ms is not None and place.age_ms > max_age_ms:
-            board.missing[venue] = f"its {symbol} is {place.age_ms:.0f} ms old, more than max_age_ms={max_age_ms}"
+            board.missing[venue] = (
+                f"its {symbol} is {place.age_ms:.0f} ms old, more than max_age_ms={max_age_ms}"
+            )
         else:
             board.places.append(place)
     _drop_other_currencies(ask, board)
@@ -194,7 +198,9 @@ def pair_kind(one: Place, other: Place) -> PairKind:
 
 def meta(ask: Ask, boards: Sequence[Board], units: dict[str, str], venues: Sequence[str] | None) -> Meta:
     """Return the meta of an answer from these boards: who answered, how old, what is missing."""
-    answered = [venue for venue in MARKETS if any(one.venue == venue for board in boards for one in board.places)]
+    answered = [
+        venue for venue in MARKETS if any(one.venue == venue for board in boards for one in board.places)
+    ]
     missing: dict[str, str] = {}
     for board in boards:
         for venue, reason in board.missing.items():
@@ -218,7 +224,9 @@ def meta(ask: Ask, boards: Sequence[Board], units: dict[str, str], venues: Seque
         coverage_reason="an answer about this moment has no window; gaps are those of the last hour",
         gaps=[gap_row(gap) for gap in _recent_gaps(ask, one) if not asked or gap.venue in asked],
         age_ms=min(ages, default=None),
-        warnings=["simulated data: no market stands behind these numbers"] if ask.latest.kind == "simulated" else [],
+        warnings=["simulated data: no market stands behind these numbers"]
+        if ask.latest.kind == "simulated"
+        else [],
     )
 
 

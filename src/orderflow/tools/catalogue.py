@@ -39,7 +39,10 @@ class Catalogue:
         return tuple(dict.fromkeys(one.family for one in self.tools.values()))
 
     def toolset(self, name: str) -> list[Tool]:
-        """Return the tools of `core`, `all`, `meta` or of families (`cross_venue,system`)."""
+        """Return the tools of `core`, `all`, `meta` or of families (`cross_venue,system`).
+
+        Raises `UnknownTool` for another.
+        """
         every = list(self.tools.values())
         if name == "all":
             return every
@@ -48,8 +51,9 @@ class Catalogue:
         wanted = {META if part == "meta" else part.strip() for part in name.split(",")}
         unknown = sorted(wanted - set(self.families))
         if unknown:
-            raise InvalidArgument(
-                f"no toolset {unknown[0]!r}", hint=f"toolsets: core, all, meta, {', '.join(self.families)}"
+            raise UnknownTool(
+                f"no toolset {unknown[0][:80]!r}",
+                hint=f"toolsets: core, all, meta, {', '.join(self.families)}",
             )
         # What reaches the rest stands beside every family.
         return [one for one in every if one.family in wanted or one.family == META]
@@ -72,7 +76,11 @@ class Catalogue:
         found, alias = self.resolve(name)
         if alias is None:
             return found.schema
-        return {"type": "object", "properties": self._old(found, alias) | COMMON, "additionalProperties": False}
+        return {
+            "type": "object",
+            "properties": self._old(found, alias) | COMMON,
+            "additionalProperties": False,
+        }
 
     def call(self, context: Context, name: str, arguments: Mapping[str, Any] | None) -> Answer:
         """Ask a tool; raise from the errors' tree. The same arguments and state give the same answer."""
@@ -116,12 +124,16 @@ class Catalogue:
     def _words(self, found: Tool) -> str:
         old = [name for name, alias in self.aliases.items() if alias.tool == found.name]
         parameters = [f"{one.name} {one.doc}" for one in found.parameters]
-        return " ".join([found.name, found.name, found.title, found.title, found.description, *parameters, *old])
+        return " ".join(
+            [found.name, found.name, found.title, found.title, found.description, *parameters, *old]
+        )
 
 
 def _common(given: Mapping[str, Any]) -> _Common:
     try:
-        found = msgspec.convert({name: value for name, value in given.items() if value is not None}, _Common, strict=False)
+        found = msgspec.convert(
+            {name: value for name, value in given.items() if value is not None}, _Common, strict=False
+        )
     except msgspec.ValidationError as error:
         raise InvalidArgument(
             str(error).replace("`", ""),
@@ -138,7 +150,9 @@ def _limit(given: Any, default: int) -> int:
     try:
         found = msgspec.convert(given, int, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidArgument(f"limit: {given!r:.40} is no whole number", hint=f"limit: 1 to {MOST_ROWS}") from error
+        raise InvalidArgument(
+            f"limit: {given!r:.40} is no whole number", hint=f"limit: 1 to {MOST_ROWS}"
+        ) from error
     if not 1 <= found <= MOST_ROWS:
         raise InvalidArgument(f"limit: {found}", hint=f"limit: 1 to {MOST_ROWS}, default {default}")
     return found

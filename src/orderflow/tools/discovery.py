@@ -12,7 +12,9 @@ FAMILY = "catalogue"
 
 
 def _meta(ask: Ask) -> Meta:
-    return Meta(tool=ask.tool, as_of=ask.as_of, source=ask.latest.kind, coverage_reason="says nothing about markets")
+    return Meta(
+        tool=ask.tool, as_of=ask.as_of, source=ask.latest.kind, coverage_reason="says nothing about markets"
+    )
 
 
 @tool(
@@ -91,5 +93,7 @@ def call_tool(ask: Ask, name: str, arguments: dict[str, Any] | None = None) -> A
     if found.name == ask.tool:
         raise InvalidArgument("call_tool does not call itself", hint="name the tool that you want")
     if not found.read_only:
-        raise InvalidArgument(f"{found.name} changes something", hint="call it directly, where it is switched on")
+        raise InvalidArgument(
+            f"{found.name} changes something", hint="call it directly, where it is switched on"
+        )
     return ask.catalogue.call(ask.context, name, arguments)

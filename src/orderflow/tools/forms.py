@@ -12,6 +12,7 @@ import msgspec
 from orderflow.tools import times
 from orderflow.tools.answers import DIGITS, TIME, Answer, Format, Meta, Row
 
+
 def write(answer: Answer, format: Format) -> str:
     """Return the answer in one of the three forms; the rows are the same in each."""
     if format == "json":
@@ -45,7 +46,9 @@ def as_text(answer: Answer) -> str:
 def _headline(meta: Meta) -> str:
     where = ",".join(meta.venues.answered or meta.venues.asked)
     subject = f"{meta.symbol or ''}@{where}" if where else meta.symbol or ""
-    units = ",".join(f"{name}:{unit}" for name, unit in meta.units.items() if unit and not name.endswith(f"_{unit}"))
+    units = ",".join(
+        f"{name}:{unit}" for name, unit in meta.units.items() if unit and not name.endswith(f"_{unit}")
+    )
     window = f"{times.text(meta.window.since)}/{times.text(meta.window.until)}" if meta.window else "latest"
     age = "unknown" if meta.age_ms is None else f"{meta.age_ms:.0f}"
     parts = [
@@ -65,7 +68,9 @@ def _headline(meta: Meta) -> str:
 
 def _gap(gap: Mapping[str, Any]) -> str:
     until = "still open" if gap["until"] is None else times.text(gap["until"])
-    return f"{gap['venue']} {gap['symbol']} {gap['stream']} {times.text(gap['from'])}/{until}: {gap['reason']}"
+    return (
+        f"{gap['venue']} {gap['symbol']} {gap['stream']} {times.text(gap['from'])}/{until}: {gap['reason']}"
+    )
 
 
 def _pairs(value: Any) -> str:
@@ -109,7 +114,9 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def as_xml(answer: Answer) -> str:
     """Return the same meta, summary and rows as XML, escaped; a null cell has no text and says null."""
-    meta = {name: value for name, value in msgspec.to_builtins(answer.meta).items() if value not in (None, [], {})}
+    meta = {
+        name: value for name, value in msgspec.to_builtins(answer.meta).items() if value not in (None, [], {})
+    }
     root = ElementTree.Element("answer", tool=answer.meta.tool, source=answer.meta.source)
     _element(root, "meta", meta)
     if answer.summary:

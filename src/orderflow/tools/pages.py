@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
-from orderflow.market.errors import InvalidArgument
+from orderflow.market.errors import NoData
 from orderflow.tools.answers import Answer, Row, tokens
 from orderflow.tools.forms import as_text, csv_line
+
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """Where the next page begins: the tool, its resolved arguments and the rows before."""
@@ -23,28 +24,31 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cursor(text: str) -> Cursor:
-    """Read a cursor, or raise `InvalidArgument`."""
+    """Read a cursor, or raise `NoData`: it names no page."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         found = msgspec.json.decode(raw, type=Cursor)
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
-        raise InvalidArgument(
+        raise NoData(
             "next is not a cursor of ours", hint="pass the `next` of an answer as it stands, or leave it out"
         ) from error
     if found.offset < 0:
-        raise InvalidArgument("next points before the first row", hint="pass the `next` of an answer as it stands")
+        raise NoData("next points before the first row", hint="pass the `next` of an answer as it stands")
     return found
 
 
-def page(answer: Answer, arguments: Mapping[str, Any], offset: int, limit: int | None, max_tokens: int) -> Answer:
+def page(
+    answer: Answer, arguments: Mapping[str, Any], offset: int, limit: int | None, max_tokens: int
+) -> Answer:
     """Cut an answer that holds all its rows to one page within the budget.
 
     A first page that is cut by tokens shows its last rows too: a quarter of the budget.
     """
     rows, total = answer.rows, len(answer.rows)
     if offset and offset >= total:
-        raise InvalidArgument(
-            f"next points to row {offset + 1} of {total}", hint="the answer has become shorter: ask again without next"
+        raise NoData(
+            f"next points to row {offset + 1} of {total}",
+            hint="the answer has become shorter: ask again without next",
         )
     wanted = rows[offset : offset + limit] if limit else rows[offset:]
     room = max_tokens - _overhead(answer)
@@ -53,7 +57,10 @@ def page(answer: Answer, arguments: Mapping[str, Any], offset: int, limit: int |
     if len(head) < len(wanted) and not offset:
         tail = _fitting(wanted[::-1], room // 4)[::-1]
         head = _fitting(wanted, room - room // 4)
-    answer.rows, answer.tail = head, tail[-max(0, len(wanted) - len(head)) :] if len(wanted) > len(head) else []
+    answer.rows, answer.tail = (
+        head,
+        tail[-max(0, len(wanted) - len(head)) :] if len(wanted) > len(head) else [],
+    )
     after = offset + len(head)
     answer.meta.rows, answer.meta.total, answer.meta.offset = len(head), total, offset
     if after < total:

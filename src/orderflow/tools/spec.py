@@ -12,26 +12,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
 
 import msgspec
 
 from orderflow.market.errors import InvalidArgument
 from orderflow.market.events import MS, Nanos
+from orderflow.market.instruments import MARKETS
 from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer
 from orderflow.tools.context import Context, Latest
 
 if TYPE_CHECKING:
     from orderflow.tools.catalogue import Catalogue
 
-__all__ = ["Ask", "Context", "Latest", "Parameter", "Tool", "tool"]
+__all__ = ["Ask", "Context", "Latest", "Parameter", "Tool", "VenueId", "tool"]
+
+VenueId: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(MARKETS)})]
 
 MOST_CHARACTERS = 350  # of a description: a host's list is read whole, before any question
 
 COMMON: dict[str, dict[str, Any]] = {
     "format": {"enum": ["text", "json", "xml"]},
     "max_tokens": {"type": "integer", "minimum": 200, "maximum": MOST_TOKENS},
-    "next": {"type": "string"},
+    "next": {"type": "string", "minLength": 1},
 }
 COMMON_DOCS = {
     "format": "form of the text: CSV under a first line that explains it, JSON or XML (default text)",
@@ -89,7 +92,7 @@ class Parameter(msgspec.Struct, frozen=True):
         if "enum" in self.schema:
             kind = " | ".join(str(one) for one in self.schema["enum"])
         elif kind == "array":
-            kind = "list (a,b,…)"
+            kind = f"list of {' | '.join(self.schema.get('items', {}).get('enum', ['text']))}"
         low, high = self.schema.get("minimum"), self.schema.get("maximum")
         kind += f", at least {low}" if low is not None else ""
         kind += f", at most {high}" if high is not None else ""
@@ -127,9 +130,18 @@ class Tool:
         """JSON Schema (draft 2020-12) of the arguments, without what a reader does not need."""
         properties = {one.name: one.shown() for one in self.parameters}
         if self.limit is not None:
-            properties["limit"] = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": self.limit}
+            properties["limit"] = {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MOST_ROWS,
+                "default": self.limit,
+            }
         required = [one.name for one in self.parameters if one.required]
-        found: dict[str, Any] = {"type": "object", "properties": properties | COMMON, "additionalProperties": False}
+        found: dict[str, Any] = {
+            "type": "object",
+            "properties": properties | COMMON,
+            "additionalProperties": False,
+        }
         return found | {"required": required} if required else found
 
     @property
@@ -177,7 +189,7 @@ class Tool:
 
     def _refused(self, said: str, given: Mapping[str, Any]) -> InvalidArgument:
         found = re.search(r"^(?P<what>.*?)(?: - at `\$\.(?P<name>\w+))?(?:\[.*\])?`?$", said)
-        name = found["name"] if found else None
+        name = (found["name"] or "") if found else ""
         what = found["what"].replace("`", "") if found else said
         for one in self.parameters:
             if one.name == name:
@@ -261,7 +273,9 @@ def _parameters(
         else (one.name, hints[one.name], one.default)
         for one in given
     ]
-    arguments = msgspec.defstruct(f"{function.__name__}_arguments", fields, kw_only=True, forbid_unknown_fields=True)
+    arguments = msgspec.defstruct(
+        f"{function.__name__}_arguments", fields, kw_only=True, forbid_unknown_fields=True
+    )
     schema = msgspec.json.schema(arguments)
     properties = schema["$defs"][arguments.__name__]["properties"]
     found = tuple(

@@ -33,7 +33,8 @@ _MOST_GAPS = 20
     example={},
 )
 def system_health(ask: Ask) -> Answer:
-    """Whether data flow: each venue's connection, age of its newest datum, reconnects, gaps of the last hour, rows; and the store.
+    """Whether data flow: each venue's connection, age of its newest datum, reconnects, gaps of the
+    last hour and rows; and the store.
 
     Use it first when an answer is missing, old or marked stale. Says live, replay or simulated.
     """
@@ -62,7 +63,9 @@ def system_health(ask: Ask) -> Answer:
             tool=ask.tool,
             as_of=ask.as_of,
             source=ask.latest.kind,
-            venues=Venues(asked=list(venues), answered=[one for one in venues if one not in down], missing=down),
+            venues=Venues(
+                asked=list(venues), answered=[one for one in venues if one not in down], missing=down
+            ),
             units={name: unit for name, unit in _HEALTH.items() if unit},
             window=last_hour(ask),
             coverage_reason="health is of the run, not of a window; the gaps are those of the last hour",

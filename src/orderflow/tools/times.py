@@ -1,4 +1,4 @@
-"""Times: what users write (`-4h`, `now`, ISO 8601, epoch milliseconds) to nanoseconds UTC, and back to text."""
+"""Times: `-4h`, `now`, ISO 8601 and epoch milliseconds to nanoseconds UTC, and back to text."""
 
 import re
 from datetime import UTC, datetime

@@ -1,0 +1,150 @@
+"""The HTTP door: tools, health, metrics and MCP on one port."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+import orderflow
+from orderflow.market.errors import DoorUnavailable
+from orderflow.servers import routes
+from orderflow.servers.auth import Gate, permit, refused
+from orderflow.servers.callers import Caller, Failure
+from orderflow.servers.mcp_http import Doors
+from orderflow.servers.metrics import Counted, Metrics
+
+HOST, PORT = "127.0.0.1", 8022
+
+_STATUS_CODES = {404: "invalid_argument", 405: "invalid_argument", 413: "too_large"}
+
+
+def app(caller: Caller, *, token: str | None = None, toolset: str = "core") -> FastAPI:
+    """Return the application: `/`, `/health`, `/metrics`, `/tools`, `/mcp`, `/sse`, `/docs`.
+
+    `toolset` is what `/mcp` and `/sse` list. Raises `UnknownTool` for an unknown one.
+    """
+    metrics = Metrics()
+    counted = Counted(caller, metrics)
+    doors = Doors(counted, toolset)
+
+    @contextlib.asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        async with doors.open():
+            yield
+
+    found = FastAPI(
+        title="crypto-orderflow",
+        version=orderflow.__version__,
+        summary="Market data of many venues, answered by tools.",
+        lifespan=life,
+        redoc_url=None,
+    )
+    found.state.token = token
+    routes.add(found, counted, metrics)
+    found.router.routes.extend(doors.routes())
+    found.add_exception_handler(HTTPException, _not_served)
+    found.add_middleware(Gate, token=token)
+    return found
+
+
+async def _not_served(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = _STATUS_CODES.get(error.status_code, "invalid_argument")
+    failure = Failure(
+        code=code,
+        message=f"{request.method} {request.url.path}: {error.detail}",
+        hint="GET / lists what is served",
+    )
+    return refused(error.status_code, failure, error.headers)
+
+
+# ── Listening ─────────────────────────────────────────────────────────────────────────────────
+
+
+def listen(host: str = HOST, port: int = PORT, token: str | None = None) -> socket.socket:
+    """Take the port (0: any free one), or raise `DoorUnavailable` saying why it cannot be had."""
+    permit(host, token)
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        taken = socket.socket(family, kind, proto)
+    except (OSError, OverflowError) as error:
+        raise DoorUnavailable(
+            f"cannot listen on {host}:{port}: {error}", hint="name an address of this machine"
+        ) from error
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(address)
+        taken.listen(128)
+    except (OSError, OverflowError) as error:
+        taken.close()
+        raise DoorUnavailable(*_why_not(host, port, error)) from error
+    taken.setblocking(False)
+    return taken
+
+
+def _why_not(host: str, port: int, error: OSError | OverflowError) -> tuple[str]:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return (f"port {port} on {host} is in use: stop the program that has it, or choose another port",)
+    if number in (errno.EACCES, errno.EPERM):
+        return (f"port {port} on {host} needs rights that we do not have: choose one above 1023",)
+    return (f"cannot listen on {host}:{port}: {error}",)
+
+
+def url(taken: socket.socket) -> str:
+    """Return the address of a socket that listens."""
+    host, port = taken.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the process that it runs in."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(
+    app: FastAPI,
+    host: str = HOST,
+    port: int = PORT,
+    *,
+    taken: socket.socket | None = None,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve in the running loop until cancelled, then finish the requests at hand.
+
+    `taken` is a socket from `listen`, for callers that want the port before anything else; `ready`
+    is told the address. Raises `DoorUnavailable` if the port cannot be had, or if the address can be
+    reached from other machines and the app has no token.
+    """
+    door = taken or listen(host, port, app.state.token)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        lifespan="on",
+        timeout_graceful_shutdown=2,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[door]))
+    try:
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        if ready is not None and server.started:
+            ready(url(door))
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await serving
+        door.close()
