@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -16,6 +17,7 @@ from orderflow.market.events import (
     Event,
     Funding,
     FundingInterval,
+    Gap,
     Ignored,
     Instrument,
     Nanos,
@@ -23,7 +25,6 @@ from orderflow.market.events import (
 )
 from orderflow.market.streams import KEPT
 from orderflow.store.live import Live
-from orderflow.store.writer import Writer
 from orderflow.venues.spec import Venue, answer
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,14 @@ log = logging.getLogger(__name__)
 SHOWN_BYTES = 200
 
 WantSnapshot = Callable[[str, str], None]  # (venue, symbol)
+
+
+class Sink(Protocol):
+    """Where kept events and gaps go: the writer of a store, or nowhere."""
+
+    def adders(self, venue: str) -> dict[type[Event], Callable[[Any], None]]: ...
+    def gap(self, gap: Gap) -> None: ...
+    def no_gap(self, gap: Gap) -> None: ...
 
 
 class Tally(msgspec.Struct):
@@ -49,7 +58,7 @@ class Tally(msgspec.Struct):
 class _Lane:
     """One venue's way through the pipeline."""
 
-    def __init__(self, venue: Venue, writer: Writer, live: Live, want_snapshot: WantSnapshot, interval_ms: int) -> None:
+    def __init__(self, venue: Venue, writer: Sink, live: Live, want_snapshot: WantSnapshot, interval_ms: int) -> None:
         self.venue = venue
         self.decode = venue.decode
         self.sync = Sync(
@@ -70,7 +79,7 @@ class Pipeline:
     def __init__(
         self,
         venues: dict[str, Venue],
-        writer: Writer,
+        writer: Sink,
         live: Live,
         *,
         want_snapshot: WantSnapshot = lambda venue, symbol: None,
