@@ -202,9 +202,9 @@ class Reader:
         self,
         symbol: str | None = None,
         venue: str | None = None,
-        stream: str | None = None,
         since: Nanos | None = None,
         until: Nanos | None = None,
+        stream: str | None = None,
     ) -> list[GapRow]:
         """Return the gaps that reach into a window, by their beginning."""
         asked: list[tuple[str, Parameter]] = [
@@ -230,7 +230,7 @@ class Reader:
         if stream not in STREAMS or since >= until:
             raise InvalidArgument(f"no window of {stream[:40]!r} from {since} to {until}")
         venue, symbol = venue_id(venue), self._symbol(symbol)
-        missing = [one for one in self.gaps(symbol, venue, stream, since, until) if one.filled_ts is None]
+        missing = [one for one in self.gaps(symbol, venue, since, until, stream) if one.filled_ts is None]
         where, bound = self._where(symbol, venue, since, until)
         first, last = self._rows(
             f"SELECT epoch_us(min(timestamp)) * 1000, epoch_us(max(timestamp)) * 1000"

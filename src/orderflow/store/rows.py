@@ -64,7 +64,8 @@ def loop(events, series, pack, size, data, slowly, refused):
     at = 0
     for e in events:
         try:
-            pack(data, at, series[e.symbol], {values})
+            ts = e.ts_event  # many venues' quotes have no time of their own
+            pack(data, at, series[e.symbol], NULL if ts is None else ts, {values})
         except refused:  # a text or an unknown value
             slowly(at, series[e.symbol], e)
         at += size
@@ -80,10 +81,10 @@ def _layout(name: str) -> tuple[Callable[..., None], Callable[[Any], tuple[Any, 
     stream = STREAMS[name]
     codes = [_CODE[column.type] for column in stream.packed]
     if stream.packed[0].field == "levels":
-        values = "e.ts_event, e.ts_recv, *e.levels, e.depth, e.sequence"
+        values = "e.ts_recv, *e.levels, e.depth, e.sequence"
     else:
-        values = ", ".join(f"e.{field}" for field in ("ts_event", "ts_recv", *(c.field for c in stream.packed)))
-    made: dict[str, Any] = {}
+        values = ", ".join(f"e.{field}" for field in ("ts_recv", *(c.field for c in stream.packed)))
+    made: dict[str, Any] = {"NULL": NULL}
     exec(_LOOP.format(values=values), made)  # noqa: S102 - the names come from our own declarations
     dtype = np.dtype(
         [("series", "<i4"), ("ts_event", "<i8"), ("ts_recv", "<i8")]

@@ -1,0 +1,59 @@
+"""Nearest: whoever can answer for a database now; its running service, or else the file."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orderflow.jobs.health import of_reader
+from orderflow.market.errors import OrderflowError
+from orderflow.servers.callers import Caller, Local, Remote, Reply, failed, failure_of
+from orderflow.store import access
+from orderflow.store.reader import Reader
+from orderflow.tools.answers import Format
+from orderflow.tools.context import Context, declared_fees
+
+
+class Nearest:
+    """Asks the process that collects into a database, if one runs and has a door; else reads the file.
+
+    So that the answer is the same behind every door, and a collector that starts later is found.
+    """
+
+    def __init__(
+        self, db: Path, *, token: str | None = None, taker_fee_bps: Mapping[str, float] | None = None
+    ) -> None:
+        self._db, self._token = db, token
+        self._fees = declared_fees(taker_fee_bps)
+
+    async def call(
+        self, name: str, arguments: Mapping[str, Any] | None = None, format: Format | None = None
+    ) -> Reply:
+        try:
+            caller, reader = await asyncio.to_thread(self._found)
+        except OrderflowError as error:
+            return failed(failure_of(error))
+        try:
+            return await caller.call(name, arguments, format)
+        finally:
+            if reader is not None:
+                reader.close()
+
+    async def health(self) -> dict[str, Any]:
+        try:
+            caller, reader = await asyncio.to_thread(self._found)
+        except OrderflowError as error:
+            return {"status": "unhealthy", "reasons": [error.message], "venues": {}}
+        try:
+            return await caller.health()
+        finally:
+            if reader is not None:
+                reader.close()
+
+    def _found(self) -> tuple[Caller, Reader | None]:
+        service = access.service(self._db)
+        if service is not None and service.door:
+            return Remote(service.door, self._token), None
+        reader = access.open_reader(self._db)
+        context = Context(latest=reader, health=lambda: of_reader(reader), fees=self._fees)
+        return Local(context), reader
