@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from orderflow.market.events import SECOND, Nanos
 from orderflow.store import runs, tables
 
