@@ -10,7 +10,6 @@ from typing import Any
 
 import duckdb
 import pytest
-
 from orderflow.market.errors import InvalidArgument, StoreUnusable, UnknownVenue
 from orderflow.store import runs, tables
 
@@ -27,7 +26,8 @@ MATRIX = {
     "kraken_futures": "prices orderbooks trades open_interest candles",
     "pyth_oracle": "prices",
 }
-NINE = "btcusdt ethusdt solusdt xrpusdt arusdt brettusdt popcatusdt wifusdt pnutusdt".split()
+COINS = ("btc", "eth", "sol", "xrp", "ar", "brett", "popcat", "wif", "pnut")
+NINE = [f"{coin}usdt" for coin in COINS]
 SHARED = "venue symbol id timestamp received clock source run"
 LEVELS = " ".join(
     f"{side}_{rank}_{what}" for side in ("bid", "ask") for rank in range(1, 11) for what in ("price", "qty")

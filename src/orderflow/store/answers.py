@@ -15,6 +15,7 @@ from orderflow.market.events import SECOND, Nanos
 Numbers: TypeAlias = NDArray[np.float64]
 Times: TypeAlias = NDArray[np.int64]  # nanoseconds UTC
 Flags: TypeAlias = NDArray[np.bool_]
+Stretch: TypeAlias = tuple[Nanos, Nanos]
 Values: TypeAlias = NDArray[Any] | list[Any]
 
 
