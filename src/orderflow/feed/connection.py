@@ -236,6 +236,7 @@ class Connection:
                 waited = (self._ended,) if until_lost else (self._ended, closing)
                 await within(world.sleep, world.tick_s, *waited)
                 now = world.clock()
+                socket.heard_ts = min(socket.heard_ts, now)  # the clock may have been set back
                 if self._ended.done():
                     return Ending(False, self._ended.result())
                 if self._paused:

@@ -134,6 +134,8 @@ class Line:
             if not opening.done():
                 self._close(old)
                 self._say("disconnected", old.carried, dying.result().reason)
+                self.health.reconnects += 1
+                self.health.becomes("connecting", self._world.clock(), dying.result().reason)
                 fresh = await opening
                 self._say("connected", fresh.carried)
                 return fresh
