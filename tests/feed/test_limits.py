@@ -1,8 +1,8 @@
 """Limits: never too much in any stretch of time, waits that grow, refusals by the form."""
 
 import random
-from email.utils import format_datetime
 from datetime import UTC, datetime
+from email.utils import format_datetime
 
 import pytest
 from hypothesis import given
@@ -154,7 +154,9 @@ def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
         (503, None, VenueUnavailable, None),
     ],
 )
-def test_a_status_means_what_the_form_says(status: int, after_s: float | None, leaf: type, waits: float | None) -> None:
+def test_a_status_means_what_the_form_says(
+    status: int, after_s: float | None, leaf: type, waits: float | None
+) -> None:
     error = refusal(ALL["binance_futures"], status, after_s, "said")
     assert type(error) is leaf
     assert getattr(error, "after_s", None) == waits

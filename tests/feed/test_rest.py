@@ -60,7 +60,11 @@ class Scripted:
 
 def asking(script: Callable[[httpx.Request], httpx.Response], world: World) -> Rest:
     return Rest(
-        FUTURES, clock=world.clock, sleep=world.sleep, random=lambda: 1.0, transport=httpx.MockTransport(script)
+        FUTURES,
+        clock=world.clock,
+        sleep=world.sleep,
+        random=lambda: 1.0,
+        transport=httpx.MockTransport(script),
     )
 
 
@@ -110,7 +114,9 @@ def test_requests_wait_until_their_weight_fits_the_minute() -> None:
 def test_the_venues_count_of_used_weight_corrects_ours() -> None:
     async def story() -> None:
         world = World()
-        rest = asking(Scripted(httpx.Response(200, headers={"X-MBX-USED-WEIGHT-1M": "2150"}, content=b"{}")), world)
+        rest = asking(
+            Scripted(httpx.Response(200, headers={"X-MBX-USED-WEIGHT-1M": "2150"}, content=b"{}")), world
+        )
         await rest.request("depth", symbol="BTCUSDT")
         assert world.slept == []
         await rest.request("depth", symbol="BTCUSDT")  # 2150 + 20 > 2160
@@ -123,7 +129,9 @@ def test_the_venues_count_of_used_weight_corrects_ours() -> None:
 def test_429_shuts_the_bucket_for_as_long_as_the_venue_says_and_other_buckets_stay_open() -> None:
     async def story() -> None:
         world = World()
-        script = Scripted(httpx.Response(429, headers={"Retry-After": "40"}), httpx.Response(200, content=b"{}"))
+        script = Scripted(
+            httpx.Response(429, headers={"Retry-After": "40"}), httpx.Response(200, content=b"{}")
+        )
         rest = asking(script, world)
         with pytest.raises(RateLimited) as raised:
             await rest.request("depth", symbol="BTCUSDT")
@@ -149,7 +157,9 @@ def test_429_without_retry_after_waits_as_the_form_says() -> None:
 def test_418_shuts_the_whole_host_and_nothing_is_sent_until_it_ends() -> None:
     async def story() -> None:
         world = World()
-        script = Scripted(httpx.Response(418, headers={"Retry-After": "120"}), httpx.Response(200, content=b"{}"))
+        script = Scripted(
+            httpx.Response(418, headers={"Retry-After": "120"}), httpx.Response(200, content=b"{}")
+        )
         rest = asking(script, world)
         with pytest.raises(Banned):
             await rest.request("depth", symbol="BTCUSDT")
@@ -184,7 +194,9 @@ def test_a_try_that_succeeds_ends_the_trying_and_retry_after_outweighs_the_backo
     async def story() -> None:
         world = World()
         script = Scripted(
-            httpx.Response(503, headers={"Retry-After": "9"}), httpx.ConnectError("no route"), httpx.Response(200, content=b"{}")
+            httpx.Response(503, headers={"Retry-After": "9"}),
+            httpx.ConnectError("no route"),
+            httpx.Response(200, content=b"{}"),
         )
         rest = asking(script, world)
         assert (await rest.request("depth", symbol="BTCUSDT")).payload == b"{}"
@@ -196,13 +208,17 @@ def test_a_try_that_succeeds_ends_the_trying_and_retry_after_outweighs_the_backo
     run(story)
 
 
-@pytest.mark.parametrize("error", [httpx.ReadTimeout("slow"), httpx.ConnectError("refused"), httpx.RemoteProtocolError("cut")])
+@pytest.mark.parametrize(
+    "error", [httpx.ReadTimeout("slow"), httpx.ConnectError("refused"), httpx.RemoteProtocolError("cut")]
+)
 def test_what_goes_wrong_on_the_way_is_a_disconnect(error: Exception) -> None:
     assert type(fails(Scripted(error))) is Disconnected
 
 
 def test_a_complaint_of_the_venue_is_rejected_with_its_words() -> None:
-    unknown = fails(Scripted(httpx.Response(400, json={"code": -1121, "msg": "Invalid symbol."})), symbol="NOPE")
+    unknown = fails(
+        Scripted(httpx.Response(400, json={"code": -1121, "msg": "Invalid symbol."})), symbol="NOPE"
+    )
     assert type(unknown) is UnknownSymbol and "Invalid symbol." in unknown.message
     wrong = fails(Scripted(httpx.Response(400, json={"code": -1102, "msg": "Mandatory parameter missing."})))
     assert type(wrong) is InvalidArgument and "-1102" in wrong.message

@@ -181,9 +181,12 @@ def test_a_server_that_hangs_up_during_the_handshake_is_a_disconnect() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "leaf", "after_s"), [(429, RateLimited, 9.0), (418, Banned, 9.0), (404, Disconnected, 9.0), (451, RegionBlocked, None)]
+    ("status", "leaf", "after_s"),
+    [(429, RateLimited, 9.0), (418, Banned, 9.0), (404, Disconnected, 9.0), (451, RegionBlocked, None)],
 )
-def test_a_refused_handshake_means_what_the_form_says_of_its_status(status: int, leaf: type, after_s: float | None) -> None:
+def test_a_refused_handshake_means_what_the_form_says_of_its_status(
+    status: int, leaf: type, after_s: float | None
+) -> None:
     async def story() -> None:
         def refuse(request: object) -> WSUpgradeResponseWithListener:
             response = WSUpgradeResponse.create_error_response(status, b"no", {"Retry-After": "9"})
