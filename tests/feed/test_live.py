@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from toy_venue import (
     SHUTDOWN,
@@ -23,8 +24,10 @@ from toy_venue import (
     trade,
 )
 
+from orderflow.feed.frames import Frame
+from orderflow.feed.line import LINGER_S
 from orderflow.feed.live import Feed, Inbox, live
-from orderflow.market.errors import Disconnected, InvalidArgument
+from orderflow.market.errors import Banned, Disconnected, InvalidArgument, RegionBlocked
 from orderflow.market.events import MS, SECOND
 from orderflow.venues.spec import Poll, Venue
 
@@ -34,9 +37,10 @@ TIME = {"serverTime": 1_700_000_000_000}
 
 def feed_of(venue: Venue, server: ToyServer, symbols: list[str], world: FastWorld, **more: Any) -> Feed:
     answers = {"exchangeInfo": listing(*SYMBOLS), "time": TIME} | more.pop("answers", {})
-    settings: dict[str, Any] = {"random": lambda: 1.0, "tick_s": 0.5, "transport": rest(**answers)} | more
+    settings: dict[str, Any] = {"random": lambda: 1.0, "tick_s": 0.5, "transport": rest(**answers)}
+    settings |= {"clock": world.clock, "sleep": world.sleep} | more
     inbox = settings.pop("inbox", None) or Inbox()
-    return Feed(venue, symbols, inbox, hosts=server.hosts, clock=world.clock, sleep=world.sleep, **settings)
+    return Feed(venue, symbols, inbox, hosts=server.hosts, **settings)
 
 
 @asynccontextmanager
@@ -238,6 +242,35 @@ def test_a_connection_on_which_nothing_arrives_is_lost_and_pings_keep_it_alive()
     run(story)
 
 
+@pytest.mark.parametrize(
+    ("error", "waited"),
+    [
+        (Banned("HTTP 418", after_s=500.0), 500.0),
+        (RegionBlocked("HTTP 451"), 300.0),
+        (Disconnected("cut"), 1.0),
+    ],
+)
+def test_a_refused_handshake_is_tried_again_when_the_venue_may_let_us(
+    error: Exception, waited: float
+) -> None:
+    async def story() -> None:
+        tried: list[str] = []
+
+        async def refuse(venue: Venue, route: str, url: str, *_: Any) -> Any:
+            tried.append(url)
+            raise error
+
+        async with listened(toy(), SYMBOLS[:1], connect=refuse) as (server, feed, world, found):
+            while waited not in world.slept:
+                await asyncio.sleep(0.001)
+            assert tried == [server.hosts.ws["public"]]
+            assert feed.health.connections[0].state == "waiting"
+            assert str(error) in feed.health.connections[0].reason
+            assert found.kinds() == []
+
+    run(story)
+
+
 def test_a_host_is_not_connected_to_more_often_than_its_budget() -> None:
     def drop(socket: ToySocket, request: dict[str, Any]) -> None:
         socket.drop()
@@ -309,6 +342,52 @@ def test_a_connection_that_the_venue_announces_to_close_is_replaced_at_once() ->
     run(story)
 
 
+def test_what_is_still_under_way_on_the_old_socket_when_the_new_one_speaks_is_not_lost() -> None:
+    late = trade("BTCUSDT", 777)
+
+    async def story() -> None:
+        world, inbox, lingered = FastWorld(), Inbox(), asyncio.Event()
+        async with toy_server() as server:
+
+            async def sleep(seconds: float) -> None:
+                if seconds == LINGER_S and not lingered.is_set():
+                    assert not server.sockets[0].closed.is_set()
+                    server.sockets[0].say(late)
+                    await found.until(lambda it: late in it.data())
+                    lingered.set()
+                else:
+                    await world.sleep(seconds)
+
+            feed = feed_of(toy(), server, SYMBOLS[:1], world, inbox=inbox, sleep=sleep)
+            async with gathering(live([feed])) as found:
+                await found.until(lambda it: "connected" in it.kinds())
+                server.sockets[0].say(SHUTDOWN)
+                await server.until(lambda: len(server.sockets) == 2 and server.sockets[1].requests)
+                server.sockets[1].say(trade("BTCUSDT", 1))
+                await asyncio.wait_for(lingered.wait(), 5)
+                await server.until(lambda: server.sockets[0].closed.is_set())
+                assert found.kinds() == ["connected"]
+
+    run(story)
+
+
+def test_a_replacement_is_not_trusted_before_it_has_given_data() -> None:
+    async def story() -> None:
+        async with listened(patient(toy(), 20), SYMBOLS[:1]) as (server, feed, _, found):
+            await found.until(lambda it: "connected" in it.kinds())
+            server.sockets[0].say(SHUTDOWN)
+            await server.until(lambda: len(server.sockets) == 3)  # the second said nothing for 20 s
+            assert not server.sockets[0].closed.is_set()
+            assert "no data came" in feed.health.connections[0].reason
+            await server.until(lambda: server.sockets[2].requests)
+            server.sockets[2].say(trade("BTCUSDT", 1))
+            await server.until(lambda: server.sockets[0].closed.is_set())
+            assert server.sockets[1].closed.is_set()
+            assert "disconnected" not in found.kinds()
+
+    run(story)
+
+
 def test_a_connection_that_dies_before_its_replacement_stands_is_noted() -> None:
     def first_only(socket: ToySocket, request: dict[str, Any]) -> None:
         if socket is socket.server.sockets[0]:
@@ -366,8 +445,6 @@ def test_a_full_inbox_stops_the_reading_and_nothing_is_lost() -> None:
 
 def test_batches_keep_the_order_of_arrival_and_end_when_the_inbox_is_closed() -> None:
     async def story() -> None:
-        from orderflow.feed.frames import Frame
-
         frames = [Frame("binance_spot", at, b"x" * 10) for at in range(10)]
         inbox = Inbox(batch_frames=4)
         for at in range(0, 10, 3):
@@ -379,7 +456,21 @@ def test_batches_keep_the_order_of_arrival_and_end_when_the_inbox_is_closed() ->
             assert inbox.pending_bytes == 10 * (10 - sum(map(len, got)))  # the batch at hand counts as well
             got.append(batch)
         assert [one for batch in got for one in batch] == frames
-        assert [len(batch) for batch in got] == [3, 3, 4]  # a burst is not cut: 3 + 3 > 4
+        assert [len(batch) for batch in got] == [3, 3, 4]  # 3 + 3 are more than 4; 3 + 1 are not
+        assert (inbox.pending, inbox.pending_bytes) == (0, 0)
+
+    run(story)
+
+
+def test_a_long_burst_is_cut_so_that_no_batch_keeps_the_sockets_waiting() -> None:
+    async def story() -> None:
+        frames = [Frame("binance_spot", at, b"x" * at) for at in range(10)]
+        inbox = Inbox(batch_frames=4)
+        inbox.put(frames)
+        inbox.close()
+        got = [batch async for batch in inbox.batches()]
+        assert got == [frames[:4], frames[4:8], frames[8:]]
+        assert (inbox.pending, inbox.pending_bytes) == (0, 0)
 
     run(story)
 
@@ -402,21 +493,32 @@ def test_symbols_that_the_venue_does_not_list_are_refused_once_and_not_subscribe
 
 
 def test_a_listing_that_cannot_be_read_does_not_hold_up_the_feed_and_is_read_later() -> None:
-    answers: list[httpx.Response] = [httpx.Response(200, text="<html>soon</html>")]
+    asked: list[str] = []
+
+    def info(request: httpx.Request) -> Any:
+        asked.append(request.url.path)
+        return httpx.Response(503) if len(asked) <= 4 else listing(*SYMBOLS)
 
     async def story() -> None:
-        def info(request: httpx.Request) -> Any:
-            return answers[0]
-
-        async with listened(toy(), ["BTCUSDT", "NOPEUSDT"], answers={"exchangeInfo": info}) as (
-            server,
-            feed,
-            _,
-            found,
-        ):
-            await found.until(lambda it: "connected" in it.kinds())
+        symbols = ["BTCUSDT", "NOPEUSDT"]
+        async with listened(toy(), symbols, answers={"exchangeInfo": info}) as (server, feed, _, found):
+            await found.until(lambda it: "connected" in it.kinds() and "refused" in it.kinds())
             assert server.sockets[0].names == ["btcusdt@aggTrade", "nopeusdt@aggTrade"]
+            assert of(found, "refused")[0][0] == [("trades", "NOPEUSDT")]
+            assert feed.health.listing == "read"
+
+    run(story)
+
+
+def test_a_listing_that_makes_no_sense_is_told_in_health() -> None:
+    async def story() -> None:
+        answers = {"exchangeInfo": httpx.Response(200, text="<html>soon</html>")}
+        async with listened(toy(), SYMBOLS[:1], answers=answers) as (_, feed, _, found):
+            await found.until(lambda it: "connected" in it.kinds())
             assert "exchangeInfo" in feed.health.listing
+            shown = msgspec.to_builtins(feed.health)
+            assert shown["connections"][0]["state"] == "connected"
+            assert shown["rest"]["last_status"] == 200
 
     run(story)
 
