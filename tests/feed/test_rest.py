@@ -93,6 +93,18 @@ def test_an_answer_is_a_frame_with_the_whole_address_that_it_answers() -> None:
     run(story)
 
 
+def test_a_venue_behind_a_prefix_is_answered_by_its_own_path() -> None:
+    async def story() -> None:
+        script = Scripted(httpx.Response(200, content=b'{"serverTime":1700000000000}'))
+        hosts = Hosts("http://127.0.0.1:9/binance_futures", {})
+        rest = Rest(FUTURES, hosts, transport=httpx.MockTransport(script))
+        frame = await rest.request("open_interest", symbol="BTCUSDT")
+        assert script.urls == ["http://127.0.0.1:9/binance_futures/fapi/v1/openInterest?symbol=BTCUSDT"]
+        assert frame.url == "http://127.0.0.1:9/fapi/v1/openInterest?symbol=BTCUSDT"
+
+    run(story)
+
+
 def test_a_request_without_what_it_needs_and_an_unknown_endpoint_are_never_sent() -> None:
     script = Scripted(httpx.Response(200))
     assert type(fails(script, None, "depth", limit="5")) is InvalidArgument

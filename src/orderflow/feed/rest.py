@@ -125,7 +125,9 @@ class Rest:
                 Disconnected(f"{self.venue.name}: {endpoint.path}: {type(error).__name__} {error}".rstrip())
             ) from error
         if response.status_code == httpx.codes.OK:
-            return Frame(self.venue.name, self._clock(), body, "http", str(response.url))
+            # a host may serve the venue under a prefix; an answer is told by the venue's own path
+            url = response.url.copy_with(path=endpoint.path, query=response.url.query or None)
+            return Frame(self.venue.name, self._clock(), body, "http", str(url))
         raise self._failed(self._meaning(endpoint, response, body))
 
     async def _turn(self, endpoint: Endpoint) -> None:
