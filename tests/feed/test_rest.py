@@ -249,6 +249,9 @@ def test_a_cached_answer_is_given_again_until_its_time_is_over() -> None:
         world.now += SECOND
         assert await rest.request("instruments") is not first
         assert len(script.urls) == 4
+        latest = await rest.fresh("instruments")  # asked although one is kept, and kept in its place
+        assert len(script.urls) == 5
+        assert await rest.request("instruments") is latest
 
     run(story)
 

@@ -34,8 +34,17 @@ class Asking:
     """A feed's requests: each of its methods is a task that runs until cancelled, but for `snapshot`."""
 
     def __init__(
-        self, venue: Venue, rest: Rest, inbox: Inbox, world: World, notes: Notes, health: VenueHealth
+        self,
+        venue: Venue,
+        streams: Sequence[str] | None,
+        rest: Rest,
+        inbox: Inbox,
+        world: World,
+        notes: Notes,
+        health: VenueHealth,
     ) -> None:
+        self.polls = [one for one in venue.polls if streams is None or set(streams) & set(one.streams)]
+        self._channels = venue.channels_for(streams)
         self._venue, self._rest, self._inbox = venue, rest, inbox
         self._world, self._notes, self._health = world, notes, health
         self._due: asyncio.Queue[str] = asyncio.Queue()
@@ -51,7 +60,7 @@ class Asking:
         backoff = Backoff(self._world.random)
         while self._venue.listing is not None:
             try:
-                frame = await self._rest.request(self._venue.listing)
+                frame = await self._rest.fresh(self._venue.listing)
                 trading = {
                     event.symbol
                     for event in understood(self._venue, frame)
@@ -74,9 +83,7 @@ class Asking:
     def _refuse(self, symbols: Sequence[str]) -> None:
         self._health.listing = "read"
         self._health.refused = list(symbols)
-        streams = dict.fromkeys(
-            stream for one in (*self._venue.channels_for(), *self._venue.polls) for stream in one.streams
-        )
+        streams = dict.fromkeys(stream for one in (*self._channels, *self.polls) for stream in one.streams)
         for symbol in symbols:
             reason = f"{self._venue.name} does not list {symbol} as trading"
             self._notes.say("refused", "listing", [(stream, symbol) for stream in streams], reason)
@@ -86,7 +93,7 @@ class Asking:
         while any(one.name == "time" for one in self._venue.endpoints):
             sent = self._world.clock()
             try:
-                frame = await self._rest.request("time")
+                frame = await self._rest.fresh("time")
                 pongs = [one.ts_event for one in understood(self._venue, frame) if isinstance(one, Control)]
             except (Retry, Rejected, VenueChanged):
                 pongs = []  # health.rest tells; the last offset stays
@@ -157,7 +164,7 @@ class Asking:
         params = {} if symbol is None else {"symbol": self._venue.native(symbol)}
         key = (route, symbol or "")
         try:
-            frame = await self._rest.request(endpoint, **params)
+            frame = await self._rest.fresh(endpoint, **params)
         except Retry as error:
             wait_s = max(error.after_s or 0.0, self._world.random())
             self._say_once("limited", key, about, error.message)
