@@ -16,8 +16,14 @@ from orderflow import tools
 from orderflow.market.errors import OrderflowError
 from orderflow.servers.callers import Caller
 
-INSTRUCTIONS = " ".join(
-    ["Market", "data", "of", "many", "crypto", "venues,", "live", "or", "simulated", "(each", "answer", "says", "which).", "An", "answer", "is", "a", "first", "line", "that", "explains", "it,", "remarks", "after", "#,", "then", "rows", "as", "CSV;", "format=json", "and", "format=xml", "give", "the", "same", "rows.", "Unknown", "is", "empty,", "never", "0.", "Times", "in:", "ISO", "8601,", "epoch", "ms,", "-4h,", "now;", "out:", "UTC.", "Symbols", "are", "unified", "(BTCUSDT),", "venues", "are", "ids", "(binance_spot).", "max_tokens", "bounds", "an", "answer", "(default", "2000);", "its", "`next`", "continues", "it.", "An", "error", "says", "what", "is", "wrong,", "then", "after", "Hint", "what", "would", "be", "right.", "There", "are", "more", "tools", "than", "are", "listed:", "find_tools,", "then", "describe_tools,", "then", "call_tool.", "system_health", "says", "what", "is", "missing", "and", "why."]
+INSTRUCTIONS = (
+    "Market data of many crypto venues, live or simulated (each answer says which). An answer is a first "
+    "line that explains it, remarks after #, then rows as CSV; format=json and format=xml give the same "
+    "rows. Unknown is empty, never 0. Times in: ISO 8601, epoch ms, -4h, now; out: UTC. Symbols are "
+    "unified (BTCUSDT), venues are ids (binance_spot). max_tokens bounds an answer (default 2000); its "
+    "`next` continues it. An error says what is wrong, then after Hint what would be right. There are "
+    "more tools than are listed: find_tools, then describe_tools, then call_tool. system_health says what "
+    "is missing and why."
 )
 
 _LISTED_FOR_MS = 3_600_000  # the list changes with a release only
