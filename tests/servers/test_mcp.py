@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from fixed_market import FakeLatest, context
 from mcp import Client
+from mcp.shared.exceptions import MCPError
 
 from orderflow import tools
 from orderflow.market.errors import UnknownTool
+from orderflow.servers import material
 from orderflow.servers import mcp as door
 from orderflow.servers.callers import Local
 
@@ -102,3 +104,70 @@ def test_a_defect_of_ours_is_told_with_a_trace_and_without_its_details() -> None
 def test_an_unknown_set_is_refused_before_anything_is_served() -> None:
     with pytest.raises(UnknownTool, match="no toolset 'everything'"):
         door.server(Local(context()), "everything")
+
+
+# ── What can be read without a call ───────────────────────────────────────────────────────────
+
+
+def with_client(ask: Any, latest: FakeLatest | None = None) -> Any:
+    async def run() -> Any:
+        async with Client(door.server(Local(context(latest)))) as client:
+            return await ask(client)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("uri", "begins"),
+    [
+        ("orderflow://health", "system_health @binance_futures,binance_spot"),
+        ("orderflow://catalogue", "cross_venue xv_prices: Best bid"),
+        ("orderflow://prices/BTCUSDT", "xv_prices BTCUSDT@"),
+    ],
+)
+def test_a_resource_reads_as_the_tool_behind_it(uri: str, begins: str) -> None:
+    found = with_client(lambda client: client.read_resource(uri))
+    assert found.contents[0].text.startswith(begins)
+
+
+@pytest.mark.parametrize(
+    "uri", ["orderflow://nope", "orderflow://prices/", "orderflow://prices/NO", "file:///etc"]
+)
+def test_an_unknown_resource_is_refused_by_name(uri: str) -> None:
+    with pytest.raises(MCPError, match="no resource") as caught:
+        with_client(lambda client: client.read_resource(uri))
+    assert caught.value.error.data == {"uri": uri}
+
+
+def test_every_listed_resource_and_prompt_can_be_had() -> None:
+    async def all_of_them(client: Client) -> int:
+        listed_resources = (await client.list_resources()).resources
+        for one in listed_resources:
+            assert (await client.read_resource(one.uri)).contents
+        listed_prompts = (await client.list_prompts()).prompts
+        for one in listed_prompts:
+            said = await client.get_prompt(one.name, {"symbol": "BTCUSDT"})
+            assert "BTCUSDT" in said.messages[0].content.text  # type: ignore[union-attr]
+        return len(listed_resources) * len(listed_prompts)
+
+    assert with_client(all_of_them) > 0
+
+
+def test_a_prompt_names_only_tools_that_exist() -> None:
+    said = material.prompt("market_check", {"symbol": "X"}).messages[0].content.text  # type: ignore[union-attr]
+    named = {word.strip(".,") for word in said.split() if "_" in word}
+    assert named
+    assert named <= set(tools.ALL.tools)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("nope", {"symbol": "X"}), ("market_check", {}), ("market_check", None)]
+)
+def test_a_prompt_that_cannot_be_filled_is_refused(name: str, arguments: dict[str, str] | None) -> None:
+    with pytest.raises(MCPError, match="no prompt"):
+        with_client(lambda client: client.get_prompt(name, arguments))
+
+
+def test_the_instructions_name_only_tools_that_exist() -> None:
+    named = {word.strip(".,;:`()") for word in door.INSTRUCTIONS.split()}
+    assert {"find_tools", "describe_tools", "call_tool", "system_health"} <= named & set(tools.ALL.tools)
