@@ -20,19 +20,36 @@ HERE = Path(__file__).parent
 REVISIONS = ("2026-07-28", "2025-11-25")
 
 FIXTURES = (
-    "tools-call-image tools-call-audio tools-call-embedded-resource tools-call-mixed-content "
-    "tools-call-with-progress tools-call-with-logging tools-call-sampling tools-call-elicitation "
-    "elicitation-sep1034-defaults elicitation-sep1330-enums resources-read-text resources-read-binary "
-    "resources-templates-read prompts-get-simple prompts-get-with-args prompts-get-embedded-resource "
-    "prompts-get-with-image input-required-result-basic-elicitation input-required-result-basic-sampling "
-    "input-required-result-basic-list-roots input-required-result-request-state "
-    "input-required-result-multiple-input-requests input-required-result-multi-round "
-    "input-required-result-non-tool-request input-required-result-result-type "
-    "input-required-result-tampered-state input-required-result-capability-check "
-    # two of its 25 checks call the tool test_missing_capability
-    "server-stateless"
-).split()
-NOT_OFFERED = ["completion-complete", "logging-set-level", "resources-subscribe", "resources-unsubscribe"]
+    "tools-call-image",
+    "tools-call-audio",
+    "tools-call-embedded-resource",
+    "tools-call-mixed-content",
+    "tools-call-with-progress",
+    "tools-call-with-logging",
+    "tools-call-sampling",
+    "tools-call-elicitation",
+    "elicitation-sep1034-defaults",
+    "elicitation-sep1330-enums",
+    "resources-read-text",
+    "resources-read-binary",
+    "resources-templates-read",
+    "prompts-get-simple",
+    "prompts-get-with-args",
+    "prompts-get-embedded-resource",
+    "prompts-get-with-image",
+    "input-required-result-basic-elicitation",
+    "input-required-result-basic-sampling",
+    "input-required-result-basic-list-roots",
+    "input-required-result-request-state",
+    "input-required-result-multiple-input-requests",
+    "input-required-result-multi-round",
+    "input-required-result-non-tool-request",
+    "input-required-result-result-type",
+    "input-required-result-tampered-state",
+    "input-required-result-capability-check",
+    "server-stateless",  # two of its 25 checks call a tool test_missing_capability
+)
+NOT_OFFERED = ("completion-complete", "logging-set-level", "resources-subscribe", "resources-unsubscribe")
 
 
 def failing(suite: str, url: str, revision: str) -> tuple[set[str], int]:
