@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from orderflow.servers.mcp_http import Doors
 from orderflow.servers.metrics import Counted, Metrics
 
 HOST, PORT = "127.0.0.1", 8022
+_LAST_PORT = 65_535
 
 _STATUS_CODES = {404: "invalid_argument", 405: "invalid_argument", 413: "too_large"}
 
@@ -50,6 +52,7 @@ def app(caller: Caller, *, token: str | None = None, toolset: str = "core") -> F
     routes.add(found, counted, metrics)
     found.router.routes.extend(doors.routes())
     found.add_exception_handler(HTTPException, _not_served)
+    found.add_exception_handler(RequestValidationError, _misread)
     found.add_middleware(Gate, token=token)
     return found
 
@@ -65,12 +68,26 @@ async def _not_served(request: Request, error: Exception) -> Response:
     return refused(error.status_code, failure, error.headers)
 
 
+async def _misread(request: Request, error: Exception) -> Response:
+    """Say a wrong query parameter in our words; the framework's own has another shape and status."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    failure = Failure(
+        code="invalid_argument", message=f"{first['loc'][-1]}: {first['msg']}", hint="see /docs"
+    )
+    return refused(400, failure)
+
+
 # ── Listening ─────────────────────────────────────────────────────────────────────────────────
 
 
 def listen(host: str = HOST, port: int = PORT, token: str | None = None) -> socket.socket:
     """Take the port (0: any free one), or raise `DoorUnavailable` saying why it cannot be had."""
     permit(host, token)
+    if not 0 <= port <= _LAST_PORT:
+        raise DoorUnavailable(
+            f"cannot listen on port {port}", hint=f"ports are 0 (any free one) to {_LAST_PORT}"
+        )
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         taken = socket.socket(family, kind, proto)

@@ -1,12 +1,12 @@
 """Tools: one typed function per question, for every door."""
 
-from orderflow.tools import arbitrage, discovery, system
+from orderflow.tools import arbitrage, discovery, prices, system
 from orderflow.tools.aliases import ALIASES
 from orderflow.tools.catalogue import Catalogue
 
 ALL = Catalogue(
     (
-        arbitrage.xv_prices,
+        prices.xv_prices,
         arbitrage.xv_spreads,
         arbitrage.xv_arbitrage,
         system.system_health,

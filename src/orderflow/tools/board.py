@@ -148,7 +148,7 @@ def _place(
     bids, asks = (levels(top.levels[:20]), levels(top.levels[20:])) if top else ([], [])
     if max_age_ms is not None and book_age > max_age_ms:
         bids, asks, book_age = [], [], inf
-    if quote is None or book_age < age:
+    if quote is None or book_age <= age:
         bid, ask = bids[0] if bids else (None, None), asks[0] if asks else (None, None)
     else:
         bid, ask = (quote.bid, quote.bid_size), (quote.ask, quote.ask_size)
