@@ -10,6 +10,7 @@ SNAPSHOTS    each update is the whole book.
 """
 
 from collections import deque
+from heapq import nlargest, nsmallest
 
 from orderflow.market.errors import BookGap
 from orderflow.market.events import BookTop, BookUpdate, Level, Nanos
@@ -153,9 +154,12 @@ class _Best:
                 near.update([price for price, _ in levels if price <= bound])
         self.changes.clear()
         found = sorted([price for price in near if price in side], reverse=highest_first)
-        if len(found) < min(BOOK_LEVELS, len(side)) or len(found) > 4 * _NEAR:
-            found = sorted(side, reverse=highest_first)[:_NEAR]
-            self._bound = found[-1] if found else 0.0
+        if len(found) < min(BOOK_LEVELS, len(side)):  # the market has moved away: look at the whole side
+            found = nlargest(_NEAR, side) if highest_first else nsmallest(_NEAR, side)
+            self._bound = found[-1]
+        elif len(found) > 4 * _NEAR:
+            found = found[:_NEAR]
+            self._bound = found[-1]
         self._near = set(found)
         flat: list[float | None] = []
         for price in found[:BOOK_LEVELS]:
