@@ -195,6 +195,8 @@ def decode(payload: bytes, ts_recv: Nanos) -> Sequence[Event]:
     except (msgspec.ValidationError, RecursionError):
         return binance.unless_too_deep(_uncommon, VENUE, payload, ts_recv)
     said = frame.data
+    if type(said) is _BookTicker and said.st == 1:  # most frames are
+        return (_quote(said, ts_recv),)
     if isinstance(said, list):
         return [event for one in said for event in _meaning(one, frame.stream, ts_recv)]
     return _meaning(said, frame.stream, ts_recv)
@@ -204,10 +206,6 @@ def _meaning(said: _Said, stream: str, ts_recv: Nanos) -> Sequence[Event]:
     if said.st != 1:
         return (left_out(VENUE, "", ts_recv, "another market: COIN-M"),)
     match said:
-        case _BookTicker():
-            # A side without orders is sent as zeros.
-            bid, ask = said.b or None, said.a or None
-            return (Quote(VENUE, said.s, said.T * MS, ts_recv, bid, said.B or None, ask, said.A or None, said.u),)
         case _Trade():
             if said.X != "MARKET":
                 reason = f"not a trade on the book: X is {said.X}"
@@ -225,6 +223,14 @@ def _meaning(said: _Said, stream: str, ts_recv: Nanos) -> Sequence[Event]:
             return (_ticker(said, ts_recv),)
         case _ForceOrder():
             return (_liquidation(said.o, ts_recv),)
+        case _BookTicker():
+            return (_quote(said, ts_recv),)
+
+
+def _quote(said: _BookTicker, ts_recv: Nanos) -> Quote:
+    # A side without orders is sent as zeros.
+    bid, ask = said.b or None, said.a or None
+    return Quote(VENUE, said.s, said.T * MS, ts_recv, bid, said.B or None, ask, said.A or None, said.u)
 
 
 @lru_cache(maxsize=4096)
