@@ -48,6 +48,11 @@ OLD = {
         {"symbol": "BTCUSDT", "venues": ["binance_spot", "binance_futures"]},
     ),
     "crypto_scanner_health": ({}, "system_health", {}),
+    "get_orderbook_data": (
+        {"symbol": "BTCUSDT", "exchange": "binance_spot"},
+        "market_orderbook",
+        {"symbol": "BTCUSDT", "venues": ["binance_spot"]},
+    ),
 }
 
 
@@ -133,7 +138,7 @@ def test_a_tool_is_found_by_its_plural_its_old_name_and_its_subject() -> None:
 def test_a_query_that_fits_nothing_says_so_and_names_the_families() -> None:
     found = asked("find_tools", query="zebra")
     assert found["rows"] == []
-    assert found["summary"]["families"] == ["cross_venue", "system", "catalogue"]
+    assert found["summary"]["families"] == ["cross_venue", "market", "system", "catalogue"]
 
 
 def test_stems_bring_singular_and_plural_together() -> None:

@@ -76,6 +76,12 @@ ALIASES: dict[str, Alias] = {
             gather={"venues": ("exchange1", "exchange2")},
         ),
         Alias(name="crypto_scanner_health", tool="system_health"),
+        Alias(
+            name="get_orderbook_data",
+            tool="market_orderbook",
+            parameters={"symbol": None, "exchange": None},
+            gather={"venues": ("exchange",)},
+        ),
     )
 }
 

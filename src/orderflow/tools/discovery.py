@@ -13,7 +13,7 @@ FAMILY = "catalogue"
 
 def _meta(ask: Ask) -> Meta:
     return Meta(
-        tool=ask.tool, as_of=ask.as_of, source=ask.latest.kind, coverage_reason="says nothing about markets"
+        tool=ask.tool, as_of=ask.as_of, source=ask.source, coverage_reason="says nothing about markets"
     )
 
 

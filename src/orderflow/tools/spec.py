@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
 import msgspec
 
 from orderflow.market.errors import InvalidArgument
-from orderflow.market.events import MS, Nanos
+from orderflow.market.events import HOUR, MS, Nanos
 from orderflow.market.instruments import MARKETS
-from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer
-from orderflow.tools.context import Context, Latest
+from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer, Source
+from orderflow.tools.context import Context, Hole, Latest
 
 if TYPE_CHECKING:
     from orderflow.tools.catalogue import Catalogue
@@ -57,6 +57,16 @@ class Ask:
     @property
     def latest(self) -> Latest:
         return self.context.latest
+
+    @property
+    def source(self) -> Source:
+        """Whose data these are; what no run of a kind that we know made is merely stored."""
+        kind = self.latest.kind
+        return kind if kind in ("live", "replay", "simulated") else "stored"
+
+    def gaps(self) -> list[Hole]:
+        """Return the gaps of the last hour, oldest first."""
+        return sorted(self.context.gaps(since=self.now - HOUR, until=self.now), key=lambda gap: gap.from_ts)
 
     @property
     def as_of(self) -> int:
