@@ -170,6 +170,16 @@ def test_a_call_through_call_tool_is_a_direct_call(name: str) -> None:
     assert asked("call_tool", name=name, arguments=arguments) == asked(name, **arguments)
 
 
+def test_what_every_tool_takes_may_stand_beside_or_inside_a_call_through_call_tool() -> None:
+    inside = asked("call_tool", name="xv_prices", arguments={"limit": 1, "max_tokens": 300})
+    assert inside == asked("call_tool", name="xv_prices", arguments={"limit": 1}, max_tokens=300)
+    assert inside["meta"]["next"]
+    after = asked("call_tool", name="xv_prices", next=inside["meta"]["next"])
+    assert after["meta"]["offset"] == 1
+    with pytest.raises(InvalidArgument, match="max_tokens"):
+        asked("call_tool", name="xv_prices", max_tokens=1)
+
+
 def test_call_tool_checks_as_a_direct_call_does_and_does_not_call_itself() -> None:
     with pytest.raises(InvalidArgument, match="max_age_ms"):
         asked("call_tool", name="xv_arbitrage", arguments={"max_age_ms": 0})

@@ -9,7 +9,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
@@ -53,6 +53,7 @@ class Ask:
     catalogue: "Catalogue"
     tool: str
     now: Nanos
+    common: Mapping[str, Any] = field(default_factory=dict[str, Any])  # format, max_tokens, next as given
 
     @property
     def latest(self) -> Latest:
@@ -130,10 +131,17 @@ class Tool:
     limit: int | None = None  # rows of one page, where the tool gives a list
     open_world: bool = False  # it calls a venue
     read_only: bool = True
+    passes_on: bool = False  # its answer is another tool's, to whom the common arguments belong
 
     @property
     def description(self) -> str:
         return f"{self.summary} {self.use}".strip()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The arguments that are its own."""
+        own = tuple(one.name for one in self.parameters)
+        return own if self.limit is None else (*own, "limit")
 
     @cached_property
     def schema(self) -> dict[str, Any]:
@@ -187,10 +195,10 @@ class Tool:
         return found
 
     def _known(self, arguments: Mapping[str, Any]) -> None:
-        names = [one.name for one in self.parameters]
+        own = [one.name for one in self.parameters]
         for name in arguments:
-            if name not in names:
-                offered = [*names, *(["limit"] if self.limit is not None else []), *COMMON]
+            if name not in own:
+                offered = [*self.names, *COMMON]
                 near = get_close_matches(name, offered, n=3, cutoff=0.5)
                 hint = f"nearest: {', '.join(near)}; " if near else ""
                 raise InvalidArgument(
@@ -226,6 +234,7 @@ def tool(
     core: bool = True,
     open_world: bool = False,
     read_only: bool = True,
+    passes_on: bool = False,
 ) -> Callable[[Function], Tool]:
     """Make a tool of a typed function `(ask, …) -> Answer`; the function's name is the tool's."""
 
@@ -251,6 +260,7 @@ def tool(
             limit=limit,
             open_world=open_world,
             read_only=read_only,
+            passes_on=passes_on,
         )
 
     return declare
