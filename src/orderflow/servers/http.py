@@ -158,7 +158,10 @@ async def serve(
     try:
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
-        if ready is not None and server.started:
+        if not server.started:
+            await serving
+            raise DoorUnavailable("the service did not start", hint="the log says why")
+        if ready is not None:
             ready(url(door))
         await asyncio.shield(serving)
     finally:

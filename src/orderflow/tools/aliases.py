@@ -84,8 +84,3 @@ ALIASES: dict[str, Alias] = {
         ),
     )
 }
-
-
-def of(tool: str) -> tuple[str, ...]:
-    """Return the old names that answer as a tool."""
-    return tuple(one.name for one in ALIASES.values() if one.tool == tool)

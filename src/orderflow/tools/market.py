@@ -28,7 +28,6 @@ _MOST_SUMMED = 10
 @tool(
     family=FAMILY,
     title="Order book",
-    aliases=("get_orderbook_data",),
     columns=_BOOK,
     example={"symbol": "BTCUSDT", "depth": 5},
     limit=50,

@@ -8,11 +8,11 @@ annotations follow from that.
 import inspect
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,7 @@ from orderflow.market.events import HOUR, MS, Nanos
 from orderflow.market.instruments import MARKETS
 from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer, Source
 from orderflow.tools.context import Context, Hole, Latest
+from orderflow.tools.signature import Parameter, argument_docs, flat, parameters
 
 if TYPE_CHECKING:
     from orderflow.tools.catalogue import Catalogue
@@ -77,40 +78,6 @@ class Ask:
 Function: TypeAlias = Callable[..., Answer]
 
 
-class Parameter(msgspec.Struct, frozen=True):
-    """One argument of a tool, as its schema and its page show it."""
-
-    name: str
-    schema: dict[str, Any]
-    doc: str
-    required: bool
-    default: Any = None
-
-    @property
-    def listed(self) -> bool:
-        return self.schema.get("type") == "array"
-
-    def shown(self) -> dict[str, Any]:
-        """Return its JSON Schema with the doc, and the default where there is one."""
-        found = {**self.schema, "description": self.doc} if self.doc else dict(self.schema)
-        if not self.required and self.default is not None:
-            found["default"] = self.default
-        return found
-
-    def allowed(self) -> str:
-        """Say in words what it takes: `limit: integer, 1 to 500, default 20`."""
-        kind = self.schema.get("type", "")
-        if "enum" in self.schema:
-            kind = " | ".join(str(one) for one in self.schema["enum"])
-        elif kind == "array":
-            kind = f"list of {' | '.join(self.schema.get('items', {}).get('enum', ['text']))}"
-        low, high = self.schema.get("minimum"), self.schema.get("maximum")
-        kind += f", at least {low}" if low is not None else ""
-        kind += f", at most {high}" if high is not None else ""
-        tail = "required" if self.required else f"default {'null' if self.default is None else self.default}"
-        return f"{self.name}: {kind}, {tail}"
-
-
 @dataclass(frozen=True)
 class Tool:
     """A question that can be asked at every door."""
@@ -123,7 +90,6 @@ class Tool:
     parameters: tuple[Parameter, ...]
     arguments: type[msgspec.Struct]
     function: Function
-    aliases: tuple[str, ...] = ()
     columns: Mapping[str, str] | None = None  # column → unit
     example: Mapping[str, Any] | None = None
     version: str = "1"
@@ -226,7 +192,6 @@ def tool(
     *,
     family: str,
     title: str,
-    aliases: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
     example: Mapping[str, Any] | None = None,
     limit: int | None = None,
@@ -242,17 +207,16 @@ def tool(
         doc = inspect.cleandoc(function.__doc__ or "")
         prose, _, args = doc.partition("\nArgs:\n")
         summary, _, use = prose.strip().partition("\n\n")
-        parameters, arguments = _parameters(function, _argument_docs(args))
+        found, arguments = parameters(function, argument_docs(args))
         return Tool(
             name=function.__name__,
             title=title,
             family=family,
-            summary=_flat(summary),
-            use=_flat(use),
-            parameters=parameters,
+            summary=flat(summary),
+            use=flat(use),
+            parameters=found,
             arguments=arguments,
             function=function,
-            aliases=tuple(aliases),
             columns=columns,
             example=example,
             version=version,
@@ -264,63 +228,3 @@ def tool(
         )
 
     return declare
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _argument_docs(section: str) -> dict[str, str]:
-    docs: dict[str, str] = {}
-    name = ""
-    for line in section.splitlines():
-        if found := re.match(r" {4}(\w+): (.*)", line):
-            name = found[1]
-            docs[name] = found[2]
-        elif name and line.strip():
-            docs[name] += f" {line.strip()}"
-    return docs
-
-
-def _parameters(
-    function: Function, docs: Mapping[str, str]
-) -> tuple[tuple[Parameter, ...], type[msgspec.Struct]]:
-    hints = get_type_hints(function, include_extras=True)
-    given = list(inspect.signature(function).parameters.values())[1:]
-    fields: list[Any] = [
-        (one.name, hints[one.name])
-        if one.default is inspect.Parameter.empty
-        else (one.name, hints[one.name], one.default)
-        for one in given
-    ]
-    arguments = msgspec.defstruct(
-        f"{function.__name__}_arguments", fields, kw_only=True, forbid_unknown_fields=True
-    )
-    schema = msgspec.json.schema(arguments)
-    properties = schema["$defs"][arguments.__name__]["properties"]
-    found = tuple(
-        Parameter(
-            one.name,
-            _slim(properties[one.name]),
-            docs.get(one.name, ""),
-            required=one.default is inspect.Parameter.empty,
-            default=None if one.default is inspect.Parameter.empty else one.default,
-        )
-        for one in given
-    )
-    return found, arguments
-
-
-def _slim(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop what repeats or says nothing: titles, the null of an optional, a default shown elsewhere."""
-    kept = {name: value for name, value in schema.items() if name not in ("title", "default", "anyOf")}
-    options = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
-    if len(options) == 1:
-        kept |= _slim(options[0])
-    elif options:
-        kept["anyOf"] = [_slim(one) for one in options]
-    if isinstance(kept.get("enum"), list):
-        kept["enum"] = [one for one in kept["enum"] if one is not None]
-    if isinstance(kept.get("items"), Mapping):
-        kept["items"] = _slim(kept["items"])
-    return kept

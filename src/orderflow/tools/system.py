@@ -27,7 +27,6 @@ _MOST_GAPS = 20
 @tool(
     family=FAMILY,
     title="Health of the system",
-    aliases=("crypto_scanner_health",),
     columns=_HEALTH,
     example={},
 )
