@@ -49,6 +49,7 @@ def app(caller: Caller, *, token: str | None = None, toolset: str = "core") -> F
         redoc_url=None,
     )
     found.state.token = token
+    found.state.doors = doors
     routes.add(found, counted, metrics)
     found.router.routes.extend(doors.routes())
     found.add_exception_handler(HTTPException, _not_served)
@@ -166,5 +167,6 @@ async def serve(
         await asyncio.shield(serving)
     finally:
         server.should_exit = True
+        await app.state.doors.leave()
         await serving
         door.close()
