@@ -18,6 +18,7 @@ from mcp.client.sse import sse_client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from orderflow import tools
+from orderflow.servers import http as http_door
 from orderflow.servers import mcp as door
 from orderflow.servers.callers import Local, Remote
 from orderflow.tools.forms import structured, write
@@ -131,7 +132,7 @@ def test_mcp_over_stdio_asks_a_running_service_as_well(url: str) -> None:
         ("/mcp/all", "all"),
         ("/mcp/meta", "meta"),
         ("/mcp/x/system", "system"),
-        ("/mcp/x/system,cross_venue", "all"),
+        ("/mcp/x/system,market,cross_venue", "all"),
     ],
 )
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
@@ -147,3 +148,19 @@ def test_an_address_of_an_unknown_set_is_refused_with_the_known_ones(url: str) -
     status, said, _ = posted(url, "/mcp/x/nonsense", {})
     assert (status, said["code"]) == (404, "unknown_tool")
     assert "cross_venue" in said["hint"]
+
+
+def test_a_service_that_stops_ends_its_long_answers_in_good_form(caplog: pytest.LogCaptureFixture) -> None:
+    async def life() -> None:
+        address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        app = http_door.app(Local(context()))
+        serving = asyncio.create_task(http_door.serve(app, port=0, ready=address.set_result))
+        url = await address
+        async with Client(sse_client(f"{url}/sse"), mode="legacy") as older:
+            await older.list_tools()
+            serving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await serving
+
+    asyncio.run(life())
+    assert [one.getMessage() for one in caplog.records if one.name.startswith("uvicorn")] == []

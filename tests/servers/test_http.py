@@ -8,6 +8,7 @@ import pytest
 from fixed_market import FakeLatest, context
 from starlette.testclient import TestClient
 
+from orderflow import tools
 from orderflow.market.errors import DoorUnavailable, InvalidArgument, RateLimited
 from orderflow.servers import http
 from orderflow.servers.auth import MOST_BYTES
@@ -53,7 +54,7 @@ def test_metrics_tell_the_feed_and_the_calls_and_leave_out_what_is_unknown() -> 
 
 
 def test_the_catalogue_is_listed_whole_or_by_category() -> None:
-    assert client().get("/tools").json()["total_tools"] == 7
+    assert client().get("/tools").json()["total_tools"] == len(tools.ALL.tools)
     assert list(client().get("/tools?category=system").json()["categories"]) == ["system", "catalogue"]
     refused = client().get("/tools?category=nonsense")
     assert (refused.status_code, refused.json()["code"]) == (400, "unknown_tool")
@@ -64,6 +65,11 @@ def test_a_schema_is_given_under_old_names_too() -> None:
     assert said["canonical"] == "xv_prices"
     assert said["parameters"]["properties"]["exchange1"]["default"] == "binance_futures"
     assert client().get("/tools/nope/schema").status_code == 404
+
+
+def test_an_older_client_that_posts_to_sse_is_told_how() -> None:
+    said = client().post("/sse", json={})
+    assert (said.status_code, said.headers["Allow"]) == (405, "GET")
 
 
 def test_the_front_page_and_the_interface_are_there() -> None:

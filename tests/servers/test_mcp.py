@@ -1,6 +1,7 @@
 """The MCP door: what it lists, how it refuses, and that hidden names answer."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -81,6 +82,18 @@ def test_a_refusal_is_an_answer_with_a_code_and_a_hint(
     assert found.is_error
     assert found.structured_content is None
     assert found.content[0].text.startswith(begins)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"name": "xv_prices", "format": "json"},
+        {"name": "xv_prices", "arguments": {"format": "json"}},
+    ],
+)
+def test_call_tool_writes_in_the_form_that_was_asked(arguments: dict[str, Any]) -> None:
+    found = said("call_tool", arguments)
+    assert json.loads(found.content[0].text) == found.structured_content
 
 
 def test_an_empty_store_says_so() -> None:

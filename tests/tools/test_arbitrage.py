@@ -199,6 +199,22 @@ def test_an_opportunity_has_the_size_that_both_books_bear_and_what_is_left() -> 
     assert "not riskless" in answer.summary["verdict"]
 
 
+def test_opportunities_come_by_what_their_whole_size_leaves_not_by_the_touch() -> None:
+    latest = FakeLatest(
+        tops=[
+            top("binance_spot", [(90.0, 1.0)], [(100.0, 1.0), (100.5, 10.0)]),
+            top("bybit_spot", [(101.0, 20.0)], [(110.0, 1.0)]),
+            top("binance_futures", [(100.9, 1.0)], [(110.0, 1.0)]),
+        ]
+    )
+    found = rows(asked("xv_arbitrage", latest, symbol="BTCUSDT"))
+    # to bybit: 79.9 bps at the touch, but ten of the eleven cost 100.5 and leave 29.7;
+    # to futures: 1.0 at 90 - 5 * 1.009 - 10 = 74.955 bps
+    assert [row["sell_venue"] for row in found] == ["binance_futures", "bybit_spot"]
+    assert found[0]["net_bps"] == pytest.approx(74.955)
+    assert (found[0]["size"], found[1]["size"]) == (1.0, 11.0)
+
+
 def test_a_least_profit_leaves_out_what_gives_less() -> None:
     # the best level leaves 29.97 - 15.03 = 14.94 bps = 0.149 %
     (found,) = rows(asked("xv_arbitrage", symbol="BTCUSDT", min_profit_pct=0.14))

@@ -10,7 +10,6 @@ from fixed_market import HEALTHY, NOW, FakeLatest, context, quote
 from orderflow import tools
 from orderflow.market.errors import InvalidArgument, OrderflowError, UnknownTool
 from orderflow.market.events import SECOND, Gap
-from orderflow.tools import aliases
 from orderflow.tools.answers import tokens
 from orderflow.tools.forms import structured
 from orderflow.tools.search import Index, stems
@@ -48,6 +47,11 @@ OLD = {
         {"symbol": "BTCUSDT", "venues": ["binance_spot", "binance_futures"]},
     ),
     "crypto_scanner_health": ({}, "system_health", {}),
+    "get_orderbook_data": (
+        {"symbol": "BTCUSDT", "exchange": "binance_spot"},
+        "market_orderbook",
+        {"symbol": "BTCUSDT", "venues": ["binance_spot"]},
+    ),
 }
 
 
@@ -62,10 +66,9 @@ def test_an_old_name_answers_with_the_defaults_it_always_had(old: str) -> None:
     assert asked(old)["meta"]["tool"] == OLD[old][1]
 
 
-def test_every_old_name_is_tested_and_declared_on_its_tool() -> None:
+def test_every_old_name_is_tested_and_names_a_tool() -> None:
     assert set(OLD) == set(ALL.aliases)
-    for one in ALL.tools.values():
-        assert set(one.aliases) == set(aliases.of(one.name))
+    assert {one.tool for one in ALL.aliases.values()} <= set(ALL.tools)
 
 
 def test_old_names_are_not_listed() -> None:
@@ -133,7 +136,7 @@ def test_a_tool_is_found_by_its_plural_its_old_name_and_its_subject() -> None:
 def test_a_query_that_fits_nothing_says_so_and_names_the_families() -> None:
     found = asked("find_tools", query="zebra")
     assert found["rows"] == []
-    assert found["summary"]["families"] == ["cross_venue", "system", "catalogue"]
+    assert found["summary"]["families"] == ["cross_venue", "market", "system", "catalogue"]
 
 
 def test_stems_bring_singular_and_plural_together() -> None:
@@ -163,6 +166,16 @@ def test_a_description_has_schema_result_and_example() -> None:
 def test_a_call_through_call_tool_is_a_direct_call(name: str) -> None:
     arguments = {"symbol": "BTCUSDT"}
     assert asked("call_tool", name=name, arguments=arguments) == asked(name, **arguments)
+
+
+def test_what_every_tool_takes_may_stand_beside_or_inside_a_call_through_call_tool() -> None:
+    inside = asked("call_tool", name="xv_prices", arguments={"limit": 1, "max_tokens": 300})
+    assert inside == asked("call_tool", name="xv_prices", arguments={"limit": 1}, max_tokens=300)
+    assert inside["meta"]["next"]
+    after = asked("call_tool", name="xv_prices", next=inside["meta"]["next"])
+    assert after["meta"]["offset"] == 1
+    with pytest.raises(InvalidArgument, match="max_tokens"):
+        asked("call_tool", name="xv_prices", max_tokens=1)
 
 
 def test_call_tool_checks_as_a_direct_call_does_and_does_not_call_itself() -> None:

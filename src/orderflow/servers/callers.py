@@ -92,7 +92,7 @@ class Local:
         return self._reply(name, arguments, format)
 
     async def health(self) -> dict[str, Any]:
-        return {**self._context.health(), "kind": self._context.latest.kind}
+        return {"kind": self._context.latest.kind, **self._context.health()}
 
     def _reply(self, name: str, arguments: Mapping[str, Any] | None, format: Format | None) -> Reply:
         given = dict(arguments or {})

@@ -49,6 +49,7 @@ def app(caller: Caller, *, token: str | None = None, toolset: str = "core") -> F
         redoc_url=None,
     )
     found.state.token = token
+    found.state.doors = doors
     routes.add(found, counted, metrics)
     found.router.routes.extend(doors.routes())
     found.add_exception_handler(HTTPException, _not_served)
@@ -158,10 +159,14 @@ async def serve(
     try:
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
-        if ready is not None and server.started:
+        if not server.started:
+            await serving
+            raise DoorUnavailable("the service did not start", hint="the log says why")
+        if ready is not None:
             ready(url(door))
         await asyncio.shield(serving)
     finally:
         server.should_exit = True
+        await app.state.doors.leave()
         await serving
         door.close()

@@ -89,7 +89,6 @@ def _fees(ask: Ask, found: list[Board]) -> dict[str, float | None]:
 @tool(
     family=FAMILY,
     title="Spreads between venues",
-    aliases=("get_crypto_spreads",),
     columns=_SPREADS,
     example={"symbol": "BTCUSDT"},
     limit=50,
@@ -152,7 +151,6 @@ _BEST_SPREADS = 20
 @tool(
     family=FAMILY,
     title="Arbitrage net of fees",
-    aliases=("analyze_crypto_arbitrage_tool", "get_arbitrage_opportunities"),
     columns=_OPPORTUNITIES,
     example={"symbol": "BTCUSDT", "min_profit_pct": 0.05},
     limit=20,

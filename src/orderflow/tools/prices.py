@@ -28,7 +28,6 @@ COLUMNS = {
 @tool(
     family=FAMILY,
     title="Prices across venues",
-    aliases=("get_crypto_prices", "compare_exchange_prices"),
     columns=COLUMNS,
     example={"symbol": "BTCUSDT"},
     limit=50,
