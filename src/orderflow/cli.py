@@ -357,6 +357,7 @@ def _context(collector: "Collector", chosen: "Settings") -> Any:
 
     return Context(
         latest=collector.live,
+        gaps=collector.live.gaps,
         health=lambda: of_collector(collector),
         fees=declared_fees(chosen.taker_fee_bps),
     )
