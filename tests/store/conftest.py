@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
 from orderflow.market.events import SECOND, Nanos
 from orderflow.store import runs, tables
 

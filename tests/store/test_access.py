@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from orderflow.market.errors import Disconnected, DoorUnavailable, StoreUnusable
 from orderflow.store import access, tables
 

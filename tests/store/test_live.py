@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from orderflow.market.errors import UnknownSymbol
 from orderflow.market.events import (
     SECOND,

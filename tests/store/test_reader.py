@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from orderflow.market.errors import InvalidArgument, NoData, UnknownSymbol, UnknownVenue
 from orderflow.market.events import Funding, Quote, Trade
 from orderflow.store import access, tables

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from orderflow.market.errors import InvalidArgument, StoreUnusable, UnknownVenue
 from orderflow.store import runs, tables
 

@@ -108,7 +108,9 @@ class OrderBook:
             if self._joined:
                 if update.last_id == last:
                     return False
-                raise BookGap(f"ids {last + 1}..{update.first_id - 1} missing: the diff follows {update.prev_id}")
+                raise BookGap(
+                    f"ids {last + 1}..{update.first_id - 1} missing: the diff follows {update.prev_id}"
+                )
             if update.first_id <= last:
                 return True
         elif self._rule is BookRule.CONTIGUOUS:
@@ -125,7 +127,9 @@ class OrderBook:
         bids, asks = self.bids, self.asks
         levels = (*self._best_bids.levels(bids), *self._best_asks.levels(asks))
         depth = min(len(bids), len(asks))
-        return BookTop(update.venue, update.symbol, update.ts_event, update.ts_recv, levels, depth, update.last_id)
+        return BookTop(
+            update.venue, update.symbol, update.ts_event, update.ts_recv, levels, depth, update.last_id
+        )
 
 
 class _Best:

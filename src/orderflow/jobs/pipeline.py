@@ -91,7 +91,8 @@ class Pipeline:
         self.tally = Tally()
         self.unknown_by_venue: Counter[str] = Counter()
         self._lanes = {
-            name: _Lane(venue, writer, live, want_snapshot, book_interval_ms) for name, venue in venues.items()
+            name: _Lane(venue, writer, live, want_snapshot, book_interval_ms)
+            for name, venue in venues.items()
         }
         self.last_ts: Nanos = 0
 
@@ -111,17 +112,18 @@ class Pipeline:
         if frames:
             self.last_ts = frames[-1].ts_recv or self.last_ts
 
-    def _take_of(self, lane: _Lane, frames: Sequence[Frame]) -> None:
+    def _take_of(self, lane: _Lane, frames: Sequence[Frame]) -> None:  # noqa: PLR0912 - a call costs a tenth of a frame
         """Take frames of one venue. The events that come by the ten thousand are dealt with in line."""
         sync, decode = lane.sync, lane.venue.decode
         add_quote, quotes = lane.add[Quote], lane.latest[Quote]
         add_trade, trades = lane.add[Trade], lane.trades
         ours = 0
+        event: Any  # its kind is told by its type, which a checker does not follow
         for frame in frames:
             try:
                 if frame.kind == "ws":
                     events = decode(frame.payload, frame.ts_recv)
-                elif frame.kind == "note" or frame.kind == "book":
+                elif frame.kind in ("note", "book"):
                     ours += 1
                     self._ours(lane, frame)
                     continue
@@ -208,7 +210,12 @@ class Pipeline:
         self.tally.sample = frame.payload[:SHOWN_BYTES].decode(errors="replace")
         self.unknown_by_venue[lane.venue.name] += 1
         if self.tally.unknown[said] == 1:
-            log.warning("%s: a frame that cannot be read: %s; frame %r", lane.venue.name, said, frame.payload[:SHOWN_BYTES])
+            log.warning(
+                "%s: a frame that cannot be read: %s; frame %r",
+                lane.venue.name,
+                said,
+                frame.payload[:SHOWN_BYTES],
+            )
 
     def _ours(self, lane: _Lane, frame: Frame) -> None:
         if frame.kind == "book":

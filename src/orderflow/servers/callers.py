@@ -172,8 +172,7 @@ class Remote:
 
     def _asked(self, method: str, path: str, body: bytes | None) -> tuple[int, Any] | Failure:
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        assert self._parts.hostname is not None
-        connection = kind(self._parts.hostname, self._parts.port, timeout=self._timeout_s)
+        connection = kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout_s)
         try:
             connection.request(method, self._parts.path.rstrip("/") + path, body, self._headers)
             answer = connection.getresponse()

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from orderflow.market.errors import StoreUnusable
 from orderflow.market.events import US, Event, Gap, Instrument, Nanos
-from orderflow.market.streams import KEPT, LARGE_TRADES, OPEN_INTEREST, STREAMS, TRADES, Column, Stream
+from orderflow.market.streams import KEPT, OPEN_INTEREST, STREAMS, TRADES, Column, Stream
 from orderflow.store import merge, tables
 from orderflow.store.rows import NULL, Rows, packed
 from orderflow.store.runs import Run
@@ -267,7 +267,7 @@ WHERE regexp_matches(symbol, 'USD[TC]?$') AND price * quantity >= coalesce(usd, 
 def _insertion(stream: Stream) -> str:
     shared = "venue, symbol, id, timestamp, received, clock, ? AS source, ? AS run"
     own = ", ".join(f'{column.sql or _quoted(column)} AS "{column.name}"' for column in stream.columns)
-    return f"INSERT INTO {stream.name} BY NAME SELECT {shared}, {own} FROM batch"  # noqa: S608 - declared names
+    return f"INSERT INTO {stream.name} BY NAME SELECT {shared}, {own} FROM batch"
 
 
 def _quoted(column: Column) -> str:
@@ -302,10 +302,23 @@ def _column(column: Column, values: npt.NDArray[Any], texts: list[str]) -> pa.Ar
 
 
 def _listed(one: Instrument) -> dict[str, Any]:
-    found = {field: getattr(one, field) for field in (
-        "venue", "symbol", "native", "kind", "base", "quote", "status", "trading",
-        "contract_size", "tick", "lot", "min_notional",
-    )}
+    found = {
+        field: getattr(one, field)
+        for field in (
+            "venue",
+            "symbol",
+            "native",
+            "kind",
+            "base",
+            "quote",
+            "status",
+            "trading",
+            "contract_size",
+            "tick",
+            "lot",
+            "min_notional",
+        )
+    }
     found["listed_since"] = _utc(one.listed_ts)
     found["read_at"] = _utc(one.ts_recv or one.ts_event)
     return found

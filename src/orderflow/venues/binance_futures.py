@@ -149,9 +149,7 @@ class _Kline(msgspec.Struct, tag_field="e", tag="kline", gc=False):
     st: int = 1
 
 
-_Said: TypeAlias = (
-    _BookTicker | _Trade | _AggTrade | _Depth | _MarkPrice | _ForceOrder | _Ticker | _Kline
-)
+_Said: TypeAlias = _BookTicker | _Trade | _AggTrade | _Depth | _MarkPrice | _ForceOrder | _Ticker | _Kline
 
 
 class _Combined(msgspec.Struct, gc=False):
@@ -250,7 +248,17 @@ def _book(said: _Depth, stream: str, ts_recv: Nanos) -> Sequence[Event]:
     ts_event = None if said.T is None else said.T * MS
     return (
         BookUpdate(
-            VENUE, said.s, ts_event, ts_recv, kind == "snapshot", said.b, said.a, said.u, said.U, said.pu, depth
+            VENUE,
+            said.s,
+            ts_event,
+            ts_recv,
+            kind == "snapshot",
+            said.b,
+            said.a,
+            said.u,
+            said.U,
+            said.pu,
+            depth,
         ),
     )
 
@@ -397,21 +405,26 @@ def _open_interest(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Seq
 
 def _open_interest_history(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
     return [
-        OpenInterest(VENUE, one.symbol, one.timestamp * MS, ts_recv, one.sumOpenInterest, one.sumOpenInterestValue)
+        OpenInterest(
+            VENUE, one.symbol, one.timestamp * MS, ts_recv, one.sumOpenInterest, one.sumOpenInterestValue
+        )
         for one in _OPEN_INTEREST_THEN.decode(body)
     ]
 
 
 def _funding_history(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
     return [
-        Funding(VENUE, one.symbol, one.fundingTime * MS, ts_recv, one.fundingRate, next_ts=one.fundingTime * MS)
+        Funding(
+            VENUE, one.symbol, one.fundingTime * MS, ts_recv, one.fundingRate, next_ts=one.fundingTime * MS
+        )
         for one in _PAID.decode(body)
     ]
 
 
 def _funding_info(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
     return [
-        FundingInterval(VENUE, one.symbol, None, ts_recv, one.fundingIntervalHours) for one in _INTERVALS.decode(body)
+        FundingInterval(VENUE, one.symbol, None, ts_recv, one.fundingIntervalHours)
+        for one in _INTERVALS.decode(body)
     ]
 
 
@@ -535,7 +548,9 @@ TABLES = (
         "aggTrades",
         lambda row, query, ts: binance.archived_agg_trade(VENUE, row, _symbol(query), ts),
     ),
-    Endpoint("trades", "trades", lambda row, query, ts: binance.archived_trade(VENUE, row, _symbol(query), ts)),
+    Endpoint(
+        "trades", "trades", lambda row, query, ts: binance.archived_trade(VENUE, row, _symbol(query), ts)
+    ),
 )
 
 # ── The venue ─────────────────────────────────────────────────────────────────────────────────
