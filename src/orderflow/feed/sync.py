@@ -203,10 +203,6 @@ class Sync:
                 watched.asked = False
         self.begin_gap(stream, symbol, since, f"{said.kind}: {said.reason}")
 
-    def resume_tape(self, symbol: str, merged: bool, id: int, ts: Nanos) -> None:
-        """Take up a tape after the trade `id`: what is missing since then will be a gap."""
-        self._tapes[symbol, merged] = _Tape(id, ts)
-
     # ── Beginning a journal here ──────────────────────────────────────────────────────────────
 
     def keep(self, ts_recv: Nanos) -> Iterator[Frame]:
