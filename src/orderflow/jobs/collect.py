@@ -96,6 +96,7 @@ class Collector:
         self.recovered: Counter[str] = Counter()
         self.feeds: list[Feed] = []
         self._inbox = Inbox()
+        self._flushing = asyncio.Lock()
         self._connection = tables.open_for_writing(plan.db, memory_limit=plan.memory_limit)
         try:
             self._open(door)
@@ -243,6 +244,10 @@ class Collector:
 
     async def _flush(self) -> None:
         """Make durable what was taken so far, then let go of the journal's part that held it."""
+        async with self._flushing:  # the last flush may come while another is under way
+            await self._flush_once()
+
+    async def _flush_once(self) -> None:
         if self.journal.due():
             self.journal.rotate(list(self.pipeline.keep_books(time.time_ns())))
         position, batch = self.journal.position, self._writer.take()
