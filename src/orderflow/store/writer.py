@@ -6,6 +6,7 @@ cursor of its own. Two rows are the same row by the stream's key. A row beyond t
 series is new without looking; only the others are looked up in the table.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -188,7 +189,7 @@ class Writer:
         self._cursor.register("batch", table)
         self._cursor.execute(_insertion(stream), [run.kind, run.id])
         if stream is TRADES:
-            self._insert_large_trades(run)
+            self._cursor.execute(_LARGE, [run.kind, run.id])
         self._cursor.unregister("batch")
         return len(rows)
 
@@ -209,18 +210,19 @@ class Writer:
         }
         for column in stream.packed:
             columns[column.name] = _column(column, rows[column.name], texts)
+        if stream is TRADES:
+            limits = np.array([self._large_usd(symbol) for _, symbol in self._names])
+            columns["large_usd"] = pa.array(limits[series], from_pandas=True)
         if stream is OPEN_INTEREST:
             columns["previous_open_interest"] = pa.array(
                 known.previous(series, rows["open_interest"], self._names), from_pandas=True
             )
         return pa.table(columns)
 
-    def _insert_large_trades(self, run: Run) -> None:
-        """Copy the trades of the batch whose value is large for their coin, where the quote is a dollar."""
-        limits = pa.table({"base": list(self._large), "usd": list(self._large.values())})
-        self._cursor.register("limits", limits)
-        self._cursor.execute(_LARGE, [run.kind, run.id, LARGE_TRADE_USD_OTHERS])
-        self._cursor.unregister("limits")
+    def _large_usd(self, symbol: str) -> float:
+        """Return the value from which a trade of a symbol is large; NaN where its quote is no dollar."""
+        found = _DOLLAR.fullmatch(symbol)
+        return float("nan") if found is None else self._large.get(found["base"], LARGE_TRADE_USD_OTHERS)
 
     def _upsert_gaps(self, batch: Batch, run: Run) -> None:
         for gap in (*batch.void, *batch.gaps):
@@ -255,12 +257,13 @@ class Writer:
         self._cursor.unregister("listed")
 
 
+_DOLLAR = re.compile(r"(?P<base>\w+?)[-_/]?USD[TC]?")
+
 _LARGE = """
 INSERT INTO large_trades BY NAME
 SELECT venue, symbol, id, timestamp, received, clock, ? AS source, ? AS run, trade_id,
        if(is_buyer_maker, 'sell', 'buy') AS side, price, quantity, price * quantity AS value_usd
-FROM batch LEFT JOIN limits ON regexp_matches(symbol, '^' || base || '[-_/]?USD')
-WHERE regexp_matches(symbol, 'USD[TC]?$') AND price * quantity >= coalesce(usd, ?)
+FROM batch WHERE price * quantity >= large_usd
 """
 
 
