@@ -25,6 +25,7 @@ for command in (
     collecting.up,
     asking.call,
     asking.mcp,
+    asking.serve,
     storing.doctor,
     storing.init,
     storing.replay,

@@ -1,15 +1,31 @@
-"""Commands that ask: call, mcp."""
+"""Commands that ask, or let others ask: call, mcp, serve."""
 
 import asyncio
 import sys
 from json import loads
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orderflow.cli.surroundings import DEMO_DB, Db, Json, Token, chosen_settings, dumped, log_to_stderr
+from orderflow.cli.surroundings import (
+    DEMO_DB,
+    Db,
+    Host,
+    Json,
+    Port,
+    Token,
+    chosen_settings,
+    dumped,
+    log_to_stderr,
+    run,
+    stop_on_signals,
+    tell,
+)
 from orderflow.market.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from orderflow.settings import Settings
 
 
 def call(
@@ -60,11 +76,55 @@ def mcp(
     asyncio.run(door.stdio(nearest, chosen.toolset))
 
 
+def serve(
+    db: Db = None,
+    host: Host = None,
+    port: Port = None,
+    token: Token = None,
+    json: Json = False,
+) -> None:
+    """Serve the HTTP door alone: beside a collector that runs without one, or over what is stored."""
+    chosen = chosen_settings(db=_asked(db), host=host, port=port, token=token)
+    log_to_stderr("WARNING")
+    run(_serve(chosen, json))
+
+
+async def _serve(chosen: "Settings", as_json: bool) -> None:
+    from orderflow.servers import http
+    from orderflow.servers.nearest import Nearest
+
+    taken = http.listen(chosen.host, chosen.port, chosen.token)
+    nearest = Nearest(chosen.db, token=chosen.token, taker_fee_bps=chosen.taker_fee_bps)
+    door = http.app(nearest, token=chosen.token, toolset=chosen.toolset)
+    stop = stop_on_signals()
+    found = {"ready": True, "db": str(chosen.db)}
+    serving = asyncio.ensure_future(
+        http.serve(
+            door,
+            taken=taken,
+            ready=lambda url: tell(as_json, found | {"http": url}, f"{url} answers from {chosen.db}"),
+        )
+    )
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    for task in (serving, stopping):
+        task.cancel()
+    await asyncio.gather(serving, stopping, return_exceptions=True)
+
+
 def _asked(db: Path | None) -> Path | None:
-    """Return the database to ask: the one named, else the settings'; the demo's where only that one is."""
-    if db is not None or chosen_settings().db.exists() or not DEMO_DB.exists():
+    """Return the database to ask: the one named; else of the settings' and the demo's the one that is collected into.
+
+    Where neither is, the settings' if it is there, else the demo's if that is.
+    """
+    if db is not None:
         return db
-    return DEMO_DB
+    from orderflow.store import access
+
+    usual = [chosen_settings().db, DEMO_DB]
+    running = [one for one in usual if one.exists() and access.service(one) is not None]
+    there = [one for one in usual if one.exists()]
+    return (running or there or usual)[0]
 
 
 def _arguments(pairs: list[str]) -> dict[str, Any]:
