@@ -89,8 +89,7 @@ def boards(
     asked = list(dict.fromkeys(venue_id(one) for one in venues)) if venues else None
     wanted = symbols(ask, symbol)
     quotes, tops = ask.latest.quotes(symbol and wanted[0]), ask.latest.tops(symbol and wanted[0])
-    now = _reference(ask, [*quotes, *tops])
-    found = [_board(ask, one, quotes, tops, asked, now, max_age_ms) for one in wanted]
+    found = [_board(ask, one, quotes, tops, asked, ask.now, max_age_ms) for one in wanted]
     if not any(board.places for board in found):
         reasons = "; ".join(
             f"{venue} {reason}" for board in found[:1] for venue, reason in board.missing.items()
@@ -101,11 +100,6 @@ def boards(
             + (", and a larger max_age_ms takes older ones" if max_age_ms else ""),
         )
     return found
-
-
-def _reference(ask: Ask, events: Iterable[Quote | BookTop]) -> Nanos:
-    newest = max((_time(one) for one in events), default=ask.now)
-    return newest if ask.source == "replay" else ask.now
 
 
 def _time(event: Quote | BookTop) -> Nanos:
@@ -230,9 +224,16 @@ def meta(ask: Ask, boards: Sequence[Board], units: dict[str, str], venues: Seque
     )
 
 
+_REMARKS = {
+    "simulated": "simulated data: no market stands behind these numbers",
+    "replay": "replayed data: as_of is when the newest of them was received",
+    "stored": "stored data: nothing is being collected into this database now",
+}
+
+
 def remarks(ask: Ask) -> list[str]:
     """Return what every answer of this run must warn of."""
-    return ["simulated data: no market stands behind these numbers"] if ask.source == "simulated" else []
+    return [_REMARKS[ask.source]] if ask.source in _REMARKS else []
 
 
 def _recent_gaps(ask: Ask, symbol: str | None) -> list[Hole]:

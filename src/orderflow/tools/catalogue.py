@@ -111,7 +111,7 @@ class Catalogue:
         return page(answer, resolved, offset, limit, common.max_tokens)
 
     def _ask(self, context: Context, found: Tool, common: Mapping[str, Any]) -> Ask:
-        return Ask(context=context, catalogue=self, tool=found.name, now=context.clock(), common=common)
+        return Ask(context=context, catalogue=self, tool=found.name, now=context.moment(), common=common)
 
     def _old(self, found: Tool, alias: Alias) -> dict[str, Any]:
         now = {one.name: {**one.schema, "description": one.doc} for one in found.parameters}

@@ -61,12 +61,20 @@ class Context:
     `health` returns a plain dict: `status` (healthy, degraded or unhealthy), `reasons`, `kind`,
     `venues` (id → `status`, `connected`, `age_ms`, `lag_ms`, `reconnects`, `gaps_last_hour`,
     `rows_per_s`, `rows`, `reason`), `store` and totals. What it leaves out is unknown.
-    `instrument` finds what a venue lists under a symbol, where that is known.
+    `stored` says that `latest` reads a file and nothing is being received. `instrument` finds what a venue lists under a symbol, where that is known.
     """
 
     latest: Latest
     gaps: Gaps
     health: Callable[[], dict[str, Any]]
     clock: Callable[[], Nanos] = time.time_ns
+    stored: bool = False
     fees: Mapping[str, float] = field(default_factory=declared_fees)
     instrument: Callable[[str, str], Instrument | None] = _no_instrument
+
+    def moment(self) -> Nanos:
+        """Return the instant of an answer: now; in a replay, when its newest datum was received."""
+        if self.latest.kind != "replay":
+            return self.clock()
+        newest = (*self.latest.quotes(None), *self.latest.tops(None))
+        return max((event.ts_recv or event.ts_event or 0 for event in newest), default=self.clock())

@@ -62,8 +62,10 @@ class Ask:
 
     @property
     def source(self) -> Source:
-        """Whose data these are; what no run of a kind that we know made is merely stored."""
+        """Whose data these are: what was live and is read from a file, or was made by no known run, is stored."""
         kind = self.latest.kind
+        if kind == "live" and self.context.stored:
+            return "stored"
         return kind if kind in ("live", "replay", "simulated") else "stored"
 
     def gaps(self) -> list[Hole]:
