@@ -49,10 +49,10 @@ def gaps(db: Path, venue: str, symbol: str) -> list[tuple[int, int | None, str]]
     )
 
 
-def unexplained(missing: Iterable[dict[str, Any]], known: list[tuple[int, int | None, str]]) -> list[int]:
-    """Return the ids of the ledger's rows that lie in no gap."""
+def unexplained(missing: Iterable[dict[str, Any]], known: list[tuple[int, int | None, str]]) -> list[dict[str, Any]]:
+    """Return the rows of the ledger that lie in no gap."""
     return [
-        row["id"]
+        row
         for row in missing
         if not any(since <= row["time"] and (end is None or row["time"] <= end) for since, end, _ in known)
     ]
@@ -72,8 +72,9 @@ def check(db: Path, simulator: Simulator, received: Ids) -> dict[str, int]:
         made = {row["id"] for row in ledger}
         assert there <= made, f"{where}: trades that were never made: {sorted(there - made)[:5]}"
         missing = [row for row in ledger if row["id"] not in there]
-        said_nothing = unexplained(missing, gaps(db, venue, symbol))
-        assert not said_nothing, f"{where}: missing, and no gap says so: {said_nothing[:5]}"
+        known = gaps(db, venue, symbol)
+        said_nothing = unexplained(missing, known)
+        assert not said_nothing, f"{where}: missing, and no gap says so: {said_nothing[:5]}; gaps: {known[:5]}"
         counted["stored"] += len(ids)
         counted["received"] += len(received[venue, symbol])
         counted["missing"] += len(missing)
