@@ -147,6 +147,9 @@ class Collector:
             self.recovered.update(self._writer.flush().rows if self._writer.run else {})
         if left:
             log.info("recovered %d rows from %d journal segments", self.recovered.total(), len(left))
+        # Where books and tapes stand must be in this run's journal before theirs goes, or a second
+        # kill would leave nothing by which the trades missed in between can be told.
+        self.journal.append(list(self.pipeline.keep_books(time.time_ns())))
         self.journal.settle(left)
 
     def _left_run(self, about: dict[str, object]) -> Run:
