@@ -36,7 +36,8 @@ def environment(**more: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("ORDERFLOW_") and name not in ("SYMBOLS", "FLUSH_INTERVAL", "BOOK_INTERVAL", "LOG_LEVEL")
+        if not name.startswith("ORDERFLOW_")
+        and name not in ("SYMBOLS", "FLUSH_INTERVAL", "BOOK_INTERVAL", "LOG_LEVEL")
     }
     return {**kept, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1", **more}
 
@@ -102,7 +103,9 @@ class Simulator:
         """Return how a fault stands: `done` counts what it hit."""
         return next(one for one in http_json(f"{self.url}/sim/faults") if one["id"] == fault["id"])
 
-    def rows(self, venue: str, symbol: str, stream: str = "aggTrade", from_id: int = 0) -> list[dict[str, Any]]:
+    def rows(
+        self, venue: str, symbol: str, stream: str = "aggTrade", from_id: int = 0
+    ) -> list[dict[str, Any]]:
         """Return the trades that it has made, by id."""
         asked = f"{self.url}/sim/ledger/rows?venue={venue}&symbol={symbol}&stream={stream}"
         found: list[dict[str, Any]] = []
@@ -197,7 +200,12 @@ class Product:
         return Simulator(self.start("orderflow.sim", *asked))
 
     def starting(
-        self, simulator: Simulator, *more: str, db: Path | None = None, symbols: str = "BTCUSDT,ETHUSDT", **env: str
+        self,
+        simulator: Simulator,
+        *more: str,
+        db: Path | None = None,
+        symbols: str = "BTCUSDT,ETHUSDT",
+        **env: str,
     ) -> Collector:
         """Start a collector and do not wait for it."""
         path = db or self.folder / "market.duckdb"
@@ -217,6 +225,7 @@ class Product:
         """Run a command to its end."""
         return subprocess.run(
             [sys.executable, "-m", "orderflow", *arguments],
+            check=False,
             capture_output=True,
             text=True,
             timeout=timeout,

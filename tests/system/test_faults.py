@@ -215,7 +215,9 @@ def test_nonsense_is_counted_and_stops_nobody(scene: Scene, since: Since, words:
 
 
 @pytest.mark.parametrize("status", [429, 418])
-def test_a_snapshot_that_is_refused_for_a_while_is_asked_again(scene: Scene, since: Since, status: int) -> None:
+def test_a_snapshot_that_is_refused_for_a_while_is_asked_again(
+    scene: Scene, since: Since, status: int
+) -> None:
     fault = scene.simulator.fault("answer", SPOT, status=status, retry_after=3, path="*/depth", count=1)
     scene.simulator.fault("drop", SPOT, stream="btcusdt@depth@100ms", count=1)
 
@@ -251,7 +253,9 @@ def test_connections_that_are_refused_make_the_venue_unhealthy_until_it_is_back(
     since.untouched(FUTURES)
 
 
-def test_a_snapshot_that_is_blocked_leaves_its_gap_open_and_the_rest_flowing(scene: Scene, since: Since) -> None:
+def test_a_snapshot_that_is_blocked_leaves_its_gap_open_and_the_rest_flowing(
+    scene: Scene, since: Since
+) -> None:
     scene.simulator.fault("answer", FUTURES, status=451, path="*/depth", count=1)
     scene.simulator.fault("drop", FUTURES, stream="xrpusdt@depth@100ms", count=1)
     until(lambda: "451" in scene.collector.venue(FUTURES)["rest"]["last_error"], "the health says so")
@@ -298,7 +302,12 @@ async def collected(db: Path) -> AsyncIterator[Collected]:
     await simulation.start()
     hosts = {name: Hosts(**simulation.hosts(name)) for name in impatient}
     plan = Plan(
-        db=db, venues=impatient, symbols=("BTCUSDT", "ETHUSDT"), kind="simulated", hosts=hosts, flush_interval_s=0.2
+        db=db,
+        venues=impatient,
+        symbols=("BTCUSDT", "ETHUSDT"),
+        kind="simulated",
+        hosts=hosts,
+        flush_interval_s=0.2,
     )
     stop = asyncio.Event()
     collecting = await asyncio.to_thread(Collecting, plan)
@@ -333,7 +342,10 @@ def test_a_stream_that_stays_silent_is_reported_and_is_a_gap(tmp_path: Path) -> 
     assert reason.startswith("silent: btcusdt@aggTrade: nothing for 1 s; trade ids")
     assert end - since >= 2900  # the trades of three seconds
     counts = "SELECT count(*), max(trade_id::BIGINT) - min(trade_id::BIGINT) + 1 FROM trades"
-    for other in ("venue = 'binance_futures' AND symbol = 'BTCUSDT'", "venue = 'binance_spot' AND symbol = 'ETHUSDT'"):
+    for other in (
+        "venue = 'binance_futures' AND symbol = 'BTCUSDT'",
+        "venue = 'binance_spot' AND symbol = 'ETHUSDT'",
+    ):
         ((rows, span),) = read(db, f"{counts} WHERE {other}")
         assert rows == span
 
@@ -355,6 +367,7 @@ def test_an_announced_shutdown_changes_the_connection_without_a_hole(tmp_path: P
     asyncio.run(play())
     assert read(db, f"SELECT {GAPS} FROM gaps WHERE reason NOT LIKE 'disconnected: stopped'") == []
     for row in read(
-        db, "SELECT venue, symbol, count(*), max(trade_id::BIGINT) - min(trade_id::BIGINT) + 1 FROM trades GROUP BY ALL"
+        db,
+        "SELECT venue, symbol, count(*), max(trade_id::BIGINT) - min(trade_id::BIGINT) + 1 FROM trades GROUP BY ALL",
     ):
         assert row[2] == row[3], row

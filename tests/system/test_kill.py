@@ -3,82 +3,20 @@
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from orderflow import venues
-from orderflow.feed import segment
-from orderflow.feed.journal import unfinished
-from orderflow.market.events import Trade
-from tests.system.product import Collector, Product, Simulator, read, until
+from tests.system.product import Collector, Product, read, until
+from tests.system.promise import Ids, check, journaled, stored
 
 SYMBOLS = "BTCUSDT,ETHUSDT,SOLUSDT"
 SERIES = [(venue, symbol) for venue in venues.ALL for symbol in SYMBOLS.split(",")]
-RATE = 200.0  # trades a second, symbol and venue: 1,200 a second in all, with seven frames a trade around them
+RATE = (
+    200.0  # trades a second, symbol and venue: 1,200 a second in all, with seven frames a trade around them
+)
 KILLS = 30
-
-Ids = dict[tuple[str, str], set[int]]
-
-
-def journaled(db: Path) -> Ids:
-    """Return the ids of all trades in the journal that a dead process left."""
-    found: Ids = defaultdict(set)
-    for path in unfinished(Path(f"{db}.journal")):
-        for batch in segment.read(path):
-            for frame in batch:
-                if frame.kind == "ws":
-                    for event in venues.ALL[frame.venue].decode(frame.payload, frame.ts_recv):
-                        if isinstance(event, Trade):
-                            found[frame.venue, event.symbol].add(int(event.id))
-    return found
-
-
-def stored(db: Path, venue: str, symbol: str) -> list[int]:
-    rows = read(db, f"SELECT trade_id FROM trades WHERE venue = '{venue}' AND symbol = '{symbol}'")
-    return [int(id) for (id,) in rows]
-
-
-def gaps(db: Path, venue: str, symbol: str) -> list[tuple[int, int | None, str]]:
-    return read(  # type: ignore[return-value]
-        db,
-        'SELECT epoch_ms("from"), epoch_ms("until"), reason FROM gaps'
-        f" WHERE stream = 'trades' AND venue = '{venue}' AND symbol = '{symbol}'",
-    )
-
-
-def unexplained(missing: Iterable[dict[str, Any]], known: list[tuple[int, int | None, str]]) -> list[dict[str, Any]]:
-    """Return the rows of the ledger that lie in no gap."""
-    return [
-        row
-        for row in missing
-        if not any(since <= row["time"] and (end is None or row["time"] <= end) for since, end, _ in known)
-    ]
-
-
-def check(db: Path, simulator: Simulator, received: Ids) -> dict[str, int]:
-    """Check the whole promise over a database that nobody has open, and return what was counted."""
-    counted = {"stored": 0, "received": 0, "missing": 0}
-    for venue, symbol in SERIES:
-        where = f"{venue} {symbol}"
-        ids = stored(db, venue, symbol)
-        there = set(ids)
-        assert len(ids) == len(there), f"{where}: {len(ids) - len(there)} trades are there twice"
-        lost = received[venue, symbol] - there
-        assert not lost, f"{where}: {len(lost)} trades were in the journal and are in no table: {sorted(lost)[:5]}"
-        ledger = [row for row in simulator.rows(venue, symbol, from_id=min(ids)) if row["id"] <= max(ids)]
-        made = {row["id"] for row in ledger}
-        assert there <= made, f"{where}: trades that were never made: {sorted(there - made)[:5]}"
-        missing = [row for row in ledger if row["id"] not in there]
-        known = gaps(db, venue, symbol)
-        said_nothing = unexplained(missing, known)
-        assert not said_nothing, f"{where}: missing, and no gap says so: {said_nothing[:5]}; gaps: {known[:5]}"
-        counted["stored"] += len(ids)
-        counted["received"] += len(received[venue, symbol])
-        counted["missing"] += len(missing)
-    return counted
 
 
 def rows_flow(collector: Collector) -> None:
@@ -120,8 +58,10 @@ def test_thirty_kills_lose_no_trade_that_was_received(product: Product) -> None:
     last = product.collector(simulator, symbols=SYMBOLS)
     rows_flow(last)
     assert last.running.stop() == 0, last.running.stderr
-    counted = check(db, simulator, received)
-    assert counted["received"] > 1000 and counted["missing"] > 1000, counted  # both sides were put to the test
+    counted = check(db, simulator, received, SERIES)
+    assert counted["received"] > 1000 and counted["missing"] > 1000, (
+        counted
+    )  # both sides were put to the test
     nothing_twice(db)
     runs = read(db, "SELECT count(*), count(ended), count(*) FILTER (kind <> 'simulated') FROM runs")
     assert runs == [(KILLS + 1, 1, 0)]
@@ -142,7 +82,7 @@ def test_a_stop_writes_everything_and_leaves_no_work(product: Product) -> None:
         assert not Path(f"{db}.quack").exists()
         for venue, symbol in SERIES:
             received[venue, symbol] |= set(stored(db, venue, symbol))
-    counted = check(db, simulator, received)
+    counted = check(db, simulator, received, SERIES)
     assert counted["missing"] > 0
     assert read(db, "SELECT count(*), count(ended) FROM runs") == [(3, 3)]
 
@@ -161,7 +101,10 @@ def test_a_kill_during_the_recovery_loses_nothing_either(product: Product) -> No
     assert sum(map(len, received.values())) > 2000
     for _ in range(5):
         again = product.starting(simulator, symbols=SYMBOLS)
-        until(lambda: Path(f"{db}.wal").exists() or again.running.process.poll() is not None, "it has the database")
+        until(
+            lambda: Path(f"{db}.wal").exists() or again.running.process.poll() is not None,
+            "it has the database",
+        )
         time.sleep(chance.uniform(0.0, 0.6))
         again.running.kill()
         for series, ids in journaled(db).items():
@@ -169,5 +112,5 @@ def test_a_kill_during_the_recovery_loses_nothing_either(product: Product) -> No
     last = product.collector(simulator, symbols=SYMBOLS)
     rows_flow(last)
     assert last.running.stop() == 0, last.running.stderr
-    check(db, simulator, received)
+    check(db, simulator, received, SERIES)
     nothing_twice(db)

@@ -42,6 +42,7 @@ def test_the_readme_s_lines_count_rows_beside_a_running_collector(house: House) 
     (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-c", code],
+        check=False,
         cwd=house.product.folder,
         env=environment(),
         capture_output=True,
@@ -162,7 +163,10 @@ def _of_time(name: str) -> bool:
 def test_the_same_question_has_the_same_answer_behind_every_door(
     house: House, name: str, arguments: dict[str, Any]
 ) -> None:
-    quiet = [house.simulator.fault("silence", venue, stream="*", seconds=15) for venue in house.simulator.said["hosts"]]
+    quiet = [
+        house.simulator.fault("silence", venue, stream="*", seconds=15)
+        for venue in house.simulator.said["hosts"]
+    ]
 
     def at_rest() -> list[dict[str, Any]] | None:
         """Ask every door, and the first again at the end: what was under way may still have arrived between."""
@@ -171,7 +175,9 @@ def test_the_same_question_has_the_same_answer_behind_every_door(
         return answers if answers[0] == answers[-1] else None
 
     http, cli, mcp, _ = until(at_rest, "the market stands still")
-    assert not any(house.simulator.told(one)["over"] for one in quiet), "the doors took longer than the silence"
+    assert not any(house.simulator.told(one)["over"] for one in quiet), (
+        "the doors took longer than the silence"
+    )
     assert http["rows"]
     assert cli == http
     assert mcp == http

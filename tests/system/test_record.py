@@ -31,7 +31,8 @@ def check(product: Product, simulator: Simulator, recording: Path) -> None:
             where = f"WHERE venue = '{venue}' AND symbol = '{symbol}'"
             # A row of a book that is in step has ten levels a side, and no side reaches into the other.
             ((books, crossed),) = read(
-                db, f"SELECT count(bid_10_price), count(*) FILTER (bid_1_price >= ask_1_price) FROM orderbooks {where}"
+                db,
+                f"SELECT count(bid_10_price), count(*) FILTER (bid_1_price >= ask_1_price) FROM orderbooks {where}",
             )
             assert books > 0 and crossed == 0, (venue, symbol)
             stored = read(
@@ -62,9 +63,19 @@ def test_a_recording_that_is_stopped_or_killed_replays_as_far_as_it_went(product
     for number in (signal.SIGINT, signal.SIGKILL):
         out = product.folder / f"recording-{number.name}"
         running = product.start(
-            "orderflow", "record", "--simulator", simulator.url, "--out", str(out), "--symbols", ",".join(SYMBOLS)
+            "orderflow",
+            "record",
+            "--simulator",
+            simulator.url,
+            "--out",
+            str(out),
+            "--symbols",
+            ",".join(SYMBOLS),
         )
-        until(lambda out=out: sum(one.stat().st_size for one in out.glob("*.journal")) > 1_000_000, "a recording")
+        until(
+            lambda out=out: sum(one.stat().st_size for one in out.glob("*.journal")) > 1_000_000,
+            "a recording",
+        )
         code = running.stop(number)
         assert code == (0 if number is signal.SIGINT else -9), running.stderr
         report = replayed(product, out, product.folder / f"{number.name}.duckdb")

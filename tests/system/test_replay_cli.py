@@ -33,6 +33,7 @@ def replayed(product: Product, *files: Path, db: Path, code: str = "", **env: st
         start = f"import sys; sys.argv = ['orderflow', *sys.argv[1:]]; {code}; from orderflow.cli import main; main()"
         done = subprocess.run(
             [sys.executable, "-c", start, *arguments],
+            check=False,
             capture_output=True, text=True, timeout=120, env=environment(**env), cwd=product.folder,
         )  # fmt: skip
     else:
@@ -57,7 +58,9 @@ class Recorded:
 def recorded(request: pytest.FixtureRequest, shared_product: Product) -> Iterator[Recorded]:
     if request.param == "captures":
         everything = [CAPTURES / venue for venue in VENUES]
-        yield Recorded(everything, {venue: sorted((CAPTURES / venue).glob("hftbacktest_*")) for venue in VENUES})
+        yield Recorded(
+            everything, {venue: sorted((CAPTURES / venue).glob("hftbacktest_*")) for venue in VENUES}
+        )
         return
     out = shared_product.folder / "recording"
     simulator = shared_product.simulator("BTCUSDT", rate=30)
@@ -106,10 +109,10 @@ class Cut:
         if line["dir"] != "in" or not line["raw"]:
             return False
         body, ts = line["raw"].encode(), int((line["t"] or 0) * 1e9)
-        said = self.venue.decode(body, ts) if line["kind"] == "ws" else answer(self.venue, line["url"], body, ts)
-        return any(
-            isinstance(one, BookUpdate) and self.book.apply(one) and not one.snapshot for one in said
+        said = (
+            self.venue.decode(body, ts) if line["kind"] == "ws" else answer(self.venue, line["url"], body, ts)
         )
+        return any(isinstance(one, BookUpdate) and self.book.apply(one) and not one.snapshot for one in said)
 
     def snapshot_after(self, place: int) -> Line:
         """Return the answer that the venue would have given to a request for the book after a line."""
