@@ -70,6 +70,11 @@ class Running:
     def stderr(self) -> str:
         return self.log.read_text(errors="replace")
 
+    def unread(self) -> str:
+        """Return what a process that has ended had said and nobody read."""
+        assert self.process.stdout is not None
+        return self.process.stdout.read()
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()

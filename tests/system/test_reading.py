@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,14 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(shared_product: Product) -> Iterator[House]:
+def house(shared_product: Product) -> House:
     simulator = shared_product.simulator(rate=40)
     db = shared_product.folder / "data" / "orderflow.duckdb"  # where the README looks
     collector = shared_product.collector(simulator, db=db)
     for table in ("trades", "prices", "orderbooks"):
         sql = f"SELECT count(DISTINCT venue || symbol) FROM served.{table}"
         until(lambda sql=sql: collector.query(sql)[0][0] == SERIES, "rows of every series")
-    yield House(simulator, collector, shared_product)
+    return House(simulator, collector, shared_product)
 
 
 def test_the_readme_s_lines_count_rows_beside_a_running_collector(house: House) -> None:
