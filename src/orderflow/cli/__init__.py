@@ -38,9 +38,8 @@ def main() -> None:
     """Run a command; an error that we raise on purpose is one line and exit code 1."""
     as_json = "--json" in sys.argv
     try:
-        app(standalone_mode=False)
-    except typer.Exit as done:
-        raise SystemExit(done.exit_code) from None
+        code = app(standalone_mode=False)  # what `typer.Exit` carries is returned, not raised
+        raise SystemExit(code if isinstance(code, int) else 0)
     except typer.Abort:
         raise SystemExit(130) from None
     except OrderflowError as error:

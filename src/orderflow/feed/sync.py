@@ -149,7 +149,12 @@ class Sync:
         if gap is None:
             gap = Gap(self._venue.name, symbol, "trades", last.ts, ts, f"sequence: {missing}")
         else:
-            gap = msgspec.structs.replace(gap, until_ts=ts, reason=f"{gap.reason}; {missing}")
+            if last.ts < gap.from_ts:  # it began when the venue was last heard; trades before may be missing
+                self.void.append(gap)
+            from_ts = min(last.ts, gap.from_ts)
+            gap = msgspec.structs.replace(
+                gap, from_ts=from_ts, until_ts=ts, reason=f"{gap.reason}; {missing}"
+            )
         self.changed.append(gap)
 
     # ── Gaps ──────────────────────────────────────────────────────────────────────────────────

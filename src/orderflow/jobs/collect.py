@@ -25,7 +25,7 @@ from orderflow.store import access, runs, tables
 from orderflow.store.access import Service
 from orderflow.store.live import Live
 from orderflow.store.runs import Kind, Run
-from orderflow.store.writer import Writer
+from orderflow.store.writer import Batch, Writer
 from orderflow.venues.spec import Hosts, Venue
 
 log = logging.getLogger(__name__)
@@ -97,6 +97,7 @@ class Collector:
         self.feeds: list[Feed] = []
         self._inbox = Inbox()
         self._flushing = asyncio.Lock()
+        self._unwritten: deque[Batch] = deque()  # taken from the writer, and not yet in the database
         self._connection = tables.open_for_writing(plan.db, memory_limit=plan.memory_limit)
         try:
             self._open(door)
@@ -146,6 +147,9 @@ class Collector:
             self.recovered.update(self._writer.flush().rows if self._writer.run else {})
         if left:
             log.info("recovered %d rows from %d journal segments", self.recovered.total(), len(left))
+        # Where books and tapes stand must be in this run's journal before theirs goes, or a second
+        # kill would leave nothing by which the trades missed in between can be told.
+        self.journal.append(list(self.pipeline.keep_books(time.time_ns())))
         self.journal.settle(left)
 
     def _left_run(self, about: dict[str, object]) -> Run:
@@ -243,16 +247,20 @@ class Collector:
             await asyncio.shield(self._flush())
 
     async def _flush(self) -> None:
-        """Make durable what was taken so far, then let go of the journal's part that held it."""
-        async with self._flushing:  # the last flush may come while another is under way
-            await self._flush_once()
+        """Flush, one at a time: the last flush of a run waits for the one that was under way."""
+        async with self._flushing:
+            await self._write_and_trim()
 
-    async def _flush_once(self) -> None:
+    async def _write_and_trim(self) -> None:
+        """Make durable what was taken so far, then let go of the journal's part that held it."""
         if self.journal.due():
             self.journal.rotate(list(self.pipeline.keep_books(time.time_ns())))
         position, batch = self.journal.position, self._writer.take()
         if batch:
-            flushed = await asyncio.to_thread(self._writer.write, batch)
+            self._unwritten.append(batch)
+        while self._unwritten:  # one that could not be written is written first, or nothing is trimmed
+            flushed = await asyncio.to_thread(self._writer.write, self._unwritten[0])
+            self._unwritten.popleft()
             self.flushes.note(flushed.rows, flushed.seconds)
         self.journal.trim(position)
         if _size(f"{self.plan.db}.wal") > CHECKPOINT_BYTES:
@@ -275,6 +283,7 @@ class Collector:
                 self._take(batch)
             await self._flush()
             position = self.journal.position
+            self.journal.rotate()  # so that all that is written goes, and only books and tapes stay
             self.journal.append(list(self.pipeline.keep_books(time.time_ns())))
             self.journal.trim(position)
             runs.end(self._connection, self.run_row, time.time_ns())
