@@ -10,6 +10,7 @@ SNAPSHOTS    each update is the whole book.
 """
 
 from collections import deque
+from math import inf
 
 from orderflow.market.errors import BookGap
 from orderflow.market.events import BookTop, BookUpdate, Level, Nanos
@@ -139,7 +140,7 @@ class _Best:
     def __init__(self, *, highest_first: bool) -> None:
         self._sign = -1.0 if highest_first else 1.0
         self._near: set[float] = set()
-        self._bound = 0.0
+        self._bound = -self._sign * inf  # nothing is as good: the first look is at the whole side
         self.changes: list[list[Level]] = []
 
     def levels(self, side: dict[float, float]) -> list[float | None]:
@@ -164,6 +165,7 @@ class _Best:
 
     def forget(self) -> None:
         self._near.clear()
+        self._bound = -self._sign * inf
         self.changes.clear()
 
 
