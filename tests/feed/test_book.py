@@ -27,10 +27,14 @@ def diff(
 ) -> BookUpdate:
     """A diff of the ids first..last; it follows the diff that ended at `prev`, by default first - 1."""
     prev = first - 1 if prev is None else prev
-    return BookUpdate("toy", "BTCUSDT", ts or last, ts or last, False, list(bids), list(asks), last, first, prev)
+    return BookUpdate(
+        "toy", "BTCUSDT", ts or last, ts or last, False, list(bids), list(asks), last, first, prev
+    )
 
 
-def snapshot(last: int | None, bids: Sequence[Level] = (), asks: Sequence[Level] = (), ts: int = 0) -> BookUpdate:
+def snapshot(
+    last: int | None, bids: Sequence[Level] = (), asks: Sequence[Level] = (), ts: int = 0
+) -> BookUpdate:
     return BookUpdate("toy", "BTCUSDT", ts or last, ts or last or 0, True, list(bids), list(asks), last)
 
 
@@ -106,7 +110,9 @@ def test_a_contiguous_diff_begins_at_most_one_after_the_last_id() -> None:
 
 
 @BY_DIFFS
-def test_a_snapshot_older_than_every_waiting_diff_is_refused_and_the_diffs_go_on_waiting(rule: BookRule) -> None:
+def test_a_snapshot_older_than_every_waiting_diff_is_refused_and_the_diffs_go_on_waiting(
+    rule: BookRule,
+) -> None:
     found = book(rule, diff(31, 33, [(98.0, 1.0)]), diff(34, 35, [(97.0, 1.0)]))
     with pytest.raises(BookGap, match=r"ids 21\.\.30 missing"):
         found.apply(snapshot(20, BIDS, ASKS))
@@ -313,7 +319,9 @@ def test_levels_that_waited_for_the_snapshot_are_not_all_that_is_best() -> None:
 def test_a_new_snapshot_far_from_the_old_touch_forgets_what_was_near() -> None:
     old = snapshot(10, [(float(p), 1.0) for p in range(50, 90)], [(float(p), 1.0) for p in range(100, 140)])
     new = snapshot(30, [(float(p), 1.0) for p in range(150, 190)], [(float(p), 1.0) for p in range(200, 240)])
-    touched = diff(31, 32, [(float(p), 2.0) for p in range(140, 155)], [(float(p), 2.0) for p in range(235, 260)])
+    touched = diff(
+        31, 32, [(float(p), 2.0) for p in range(140, 155)], [(float(p), 2.0) for p in range(235, 260)]
+    )
     found = book(CONTIGUOUS, old)
     assert found.top(old).levels == sorted_top(found)
     for update in (new, touched):

@@ -32,7 +32,8 @@ class OrderBook:
         self.last_id: int | None = None
         self.in_step = False
         self._waiting: deque[BookUpdate] = deque(maxlen=KEPT_DIFFS)
-        self._joined = False  # a diff has been applied since the snapshot
+        self.joined = False  # a diff has been applied since the snapshot
+        self.caught_up: BookUpdate | None = None  # the last diff that had waited for the snapshot just taken
         self._best_bids = _Best(highest_first=True)
         self._best_asks = _Best(highest_first=False)
 
@@ -59,19 +60,24 @@ class OrderBook:
             self._best_bids.changes.append(update.bids)
             self._best_asks.changes.append(update.asks)
             self.last_id = update.last_id
-            self._joined = True
+            self.joined = True
         return follows
 
     def lose(self) -> None:
         """Forget the book: what comes next is not known to follow."""
         self.bids, self.asks = {}, {}
-        self.in_step, self._joined, self.last_id = False, False, None
+        self.in_step, self.joined, self.last_id = False, False, None
         self._begin()
 
-    def resume(self, bids: list[Level], asks: list[Level], last_id: int | None) -> None:
+    @property
+    def waiting(self) -> list[BookUpdate]:
+        """The diffs that wait for a snapshot, oldest first."""
+        return list(self._waiting)
+
+    def resume(self, bids: list[Level], asks: list[Level], last_id: int | None, *, joined: bool = True) -> None:
         """Take up a book that was in step after the update `last_id`."""
         self.bids, self.asks, self.last_id = dict(bids), dict(asks), last_id
-        self.in_step = self._joined = True
+        self.in_step, self.joined = True, joined
         self._begin()
 
     def _begin(self) -> None:
@@ -82,14 +88,16 @@ class OrderBook:
     def _restart(self, snapshot: BookUpdate) -> bool:
         if self._rule is not BookRule.SNAPSHOTS and self.in_step and _older(snapshot.last_id, self.last_id):
             return False  # the diffs have already passed it
-        waiting = list(self._waiting)
+        waiting = [] if self._rule is BookRule.SNAPSHOTS else self.waiting
         self.bids = {price: size for price, size in snapshot.bids if size}
         self.asks = {price: size for price, size in snapshot.asks if size}
-        self.last_id, self.in_step, self._joined = snapshot.last_id, True, False
+        self.last_id, self.in_step, self.joined = snapshot.last_id, True, False
+        self.caught_up = None
         self._begin()
         for place, update in enumerate(waiting):
             try:
-                self.apply(update)
+                if self.apply(update):
+                    self.caught_up = update
             except BookGap:
                 self._waiting.extend(waiting[place + 1 :])
                 raise
@@ -105,7 +113,7 @@ class OrderBook:
                 return True
             if update.last_id < last:
                 return False
-            if self._joined:
+            if self.joined:
                 if update.last_id == last:
                     return False
                 raise BookGap(f"ids {last + 1}..{update.first_id - 1} missing: the diff follows {update.prev_id}")
