@@ -1,10 +1,8 @@
 """The writer: each event's row worked by hand, nothing half written, and no nonsense that stops a flush."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import duckdb
 import pytest
 
 from orderflow.market.errors import StoreUnusable
@@ -29,65 +27,12 @@ from orderflow.market.events import (
     VolatilityIndex,
 )
 from orderflow.market.streams import KEPT, STREAMS
-from orderflow.store import runs, tables
+from orderflow.store import runs
 from orderflow.store.writer import Writer
+from tests.store.market import T0, Market
 
-T0 = 1_763_683_200 * SECOND  # 2025-11-21T00:00:00Z
 SPOT, FUTURES, BTC = "binance_spot", "binance_futures", "BTCUSDT"
-SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
 HUGE = 10**30
-
-
-class Market:
-    """A database in memory, and a writer into it."""
-
-    def __init__(self) -> None:
-        self.connection = duckdb.connect()
-        tables.create(self.connection, SYMBOLS)
-        self.clear()
-
-    def clear(self) -> None:
-        for table in (*STREAMS, "gaps", "instruments", "runs"):
-            self.connection.execute(f"DELETE FROM {table}")
-        self.run = runs.begin(self.connection, "replay", "test", started=T0)
-        self.restart()
-
-    def put(self, *events: Event) -> None:
-        for event in events:
-            self.writer.adders(event.venue)[type(event)](event)
-
-    def write(self, *events: Event) -> dict[str, int]:
-        self.put(*events)
-        return self.writer.flush().rows
-
-    def restart(self) -> None:
-        self.writer = Writer(self.connection, self.run)
-
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        order = "ORDER BY id, venue, symbol" if table in STREAMS else ""
-        found = self.connection.execute(f'SELECT * FROM "{table}" {order}')
-        names = [column[0] for column in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-
-    def row(self, table: str) -> dict[str, Any]:
-        (one,) = self.rows(table)
-        return one
-
-    def column(self, table: str, name: str) -> list[Any]:
-        return [row[name] for row in self.rows(table)]
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Market]:
-    made = Market()
-    yield made
-    made.connection.close()
-
-
-@pytest.fixture
-def market(opened: Market) -> Market:
-    opened.clear()
-    return opened
 
 
 def trade(

@@ -91,7 +91,9 @@ class Known:
         return np.concatenate(
             [
                 self._matching(rows[~null], np.flatnonzero(~null), stream.key, texts, names),
-                self._matching(rows[null], np.flatnonzero(null), stream.otherwise, texts, names),
+                self._matching(
+                    rows[null], np.flatnonzero(null), (stream.key[0], *stream.otherwise), texts, names
+                ),
             ]
         )
 
