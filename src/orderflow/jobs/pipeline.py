@@ -30,6 +30,7 @@ from orderflow.venues.spec import Venue, answer
 log = logging.getLogger(__name__)
 
 SHOWN_BYTES = 200
+_INTERVALS = "intervals"  # the url of the frame that keeps the hours between fundings
 
 WantSnapshot = Callable[[str, str], None]  # (venue, symbol)
 
@@ -155,7 +156,7 @@ class Pipeline:
         """Take an event that has no table; tell whether it was of use."""
         if isinstance(event, Ignored):
             if event.id is not None:
-                lane.sync.trade(event.id, False, event.symbol, event.ts_recv)
+                lane.sync.trade(event.id, False, event.symbol, event.ts_event or event.ts_recv)
             return False
         if isinstance(event, FundingInterval):
             if lane.intervals is None:
@@ -191,7 +192,10 @@ class Pipeline:
 
     def _ours(self, lane: _Lane, frame: Frame) -> None:
         if frame.kind == "book":
-            lane.sync.take_up(frame)
+            if frame.url == _INTERVALS:
+                lane.intervals = msgspec.msgpack.decode(frame.payload, type=dict[str, float])
+            else:
+                lane.sync.take_up(frame)
             return
         said = lane.sync.noted(frame, self.last_ts)
         if said.kind == "recording":
@@ -213,3 +217,6 @@ class Pipeline:
         """Yield what a journal segment must begin with to be replayed by itself."""
         for lane in self._lanes.values():
             yield from lane.sync.keep(ts_recv)
+            if lane.intervals is not None:
+                said = msgspec.msgpack.encode(lane.intervals)
+                yield Frame(lane.venue.name, ts_recv, said, "book", _INTERVALS)

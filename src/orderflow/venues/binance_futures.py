@@ -28,6 +28,7 @@ from orderflow.market.events import (
     Event,
     Funding,
     FundingInterval,
+    Ignored,
     IndexPrice,
     Level,
     Liquidation,
@@ -211,7 +212,7 @@ def _meaning(said: _Said, stream: str, ts_recv: Nanos) -> Sequence[Event]:
         case _Trade():
             if said.X != "MARKET":
                 reason = f"not a trade on the book: X is {said.X}"
-                return (left_out(VENUE, said.s, ts_recv, reason, said.t),)
+                return (Ignored(VENUE, said.s, said.T * MS, ts_recv, reason, said.t),)
             return (Trade(VENUE, said.s, said.T * MS, ts_recv, said.t, said.m, said.p, said.q),)
         case _Depth():
             return _book(said, stream, ts_recv)
@@ -496,11 +497,16 @@ ENDPOINTS = (
         needs=("symbol",),
     ),
     Endpoint("best", "/fapi/v1/ticker/bookTicker", _best, needs=("symbol",), weight=2),
+    Endpoint(
+        "price_v1",
+        "/fapi/v1/ticker/price",
+        leaves_out(VENUE, "the best quote says more than the last price"),
+        needs=("symbol",),
+    ),
     *(
         Endpoint(path.rsplit("/", 1)[-1], path, leaves_out(VENUE, reason), needs=("symbol",), bucket=bucket)
         for path, reason, bucket in (
             ("/fapi/v2/ticker/price", "the best quote says more than the last price", "weight"),
-            ("/fapi/v1/ticker/price", "the best quote says more than the last price", "weight"),
             ("/fapi/v1/rpiDepth", "a book with retail orders; the plain book is kept", "weight"),
             ("/fapi/v1/historicalTrades", "needs a key", "weight"),
             ("/fapi/v1/continuousKlines", "the same bars as klines", "weight"),
