@@ -55,9 +55,9 @@ def main() -> None:
     """Run a command; an error that we raise on purpose is one line and exit code 1."""
     as_json = "--json" in sys.argv
     try:
-        app(standalone_mode=False)
-    except typer.Exit as done:
-        raise SystemExit(done.exit_code) from None
+        # What a command exits with is returned, not raised.
+        if code := app(standalone_mode=False):
+            raise SystemExit(code)
     except typer.Abort:
         raise SystemExit(130) from None
     except OrderflowError as error:
