@@ -219,7 +219,7 @@ def test_a_venue_without_a_decoder_is_counted_and_leaves_nothing(
 
 # ── Archives ──────────────────────────────────────────────────────────────────────────────────
 
-AGG_ROWS = f"agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n7,100,2,70,72,{T},true\n8,101,1,73,73,{T + 5},false\n"  # noqa: E501
+AGG_ROWS = f"agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n7,100,2,70,72,{T},true\n8,101,1,73,73,{T + 5},false\n"
 TRADE_ROWS = f"9,100,2,200,{T},True\n11,101,1,101,{T + 5},False\n"
 CCXT_ROWS = (
     f"timestamp,id,type,side,price,amount,cost,date\n{T},9,,sell,100,2,200,x\n{T + 5},10,,buy,101,1,101,x\n"

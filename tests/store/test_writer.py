@@ -47,7 +47,7 @@ def trade(
 
 # ── Rows worked by hand ───────────────────────────────────────────────────────────────────────
 
-AT = datetime(2025, 11, 21)
+AT = datetime(2025, 11, 21)  # noqa: DTZ001 - DuckDB answers without a zone, in UTC
 TOLD = {
     "venue": FUTURES,
     "symbol": BTC,
@@ -148,14 +148,14 @@ BY_HAND: dict[str, tuple[Event, dict[str, Any]]] = {
 UNSAID: dict[str, tuple[Event, set[str]]] = {
     "prices": (Quote(*HEAD, None, None, None, None), set()),
     "orderbooks": (BookTop(*HEAD, (None,) * 40, 0), {"total_bid_qty", "total_ask_qty", "depth"}),
-    "trades": (Trade(*HEAD, "x", False, 1.0, 1.0, None), set("trade_id price quantity value side is_buyer_maker".split())),
+    "trades": (Trade(*HEAD, "x", False, 1.0, 1.0, None), {"trade_id", "price", "quantity", "value", "side", "is_buyer_maker"}),
     "mark_prices": (MarkPrice(*HEAD, 1.0), {"mark_price"}),
     "funding_rates": (Funding(*HEAD, 0.0), {"funding_rate"}),
     "open_interest": (OpenInterest(*HEAD, None), set()),
     "ticker_24h": (Ticker(*HEAD, None), set()),
     "candles": (
         Candle(*HEAD, "1m", T0, T0, 1.0, 1.0, 1.0, 1.0, 0.0),
-        set("interval open_time close_time open high low close volume closed".split()),
+        {"interval", "open_time", "close_time", "open", "high", "low", "close", "volume", "closed"},
     ),
     "liquidations": (Liquidation(*HEAD, "short", 1.0, 1.0), {"side", "price", "quantity", "value", "ordinal"}),
     "options": (Option(*HEAD, "i", T0, 1.0, "put"), {"instrument", "expiry", "strike", "kind"}),

@@ -103,8 +103,8 @@ class Pipeline:
         for frame in frames:
             lane = lanes.get(frame.venue)
             if lane is None:
-                if frame.kind in ("note", "book"):
-                    continue  # ours
+                if frame.kind in ("note", "book"):  # ours
+                    continue
                 tally.frames += 1
                 tally.ignored[f"no decoder for {frame.venue}"] += 1
             elif frame.kind == "note" or frame.kind == "book":
