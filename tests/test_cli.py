@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from orderflow import cli
+from orderflow.cli import asking
 
 COMMANDS = ("init", "replay", "doctor", "up", "demo", "record", "call", "mcp")
 
@@ -180,7 +181,7 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(run: Run, tmp_path: Pa
     ],
 )  # fmt: skip
 def test_an_argument_is_what_it_reads_as_in_json_and_else_its_text(word: str, expected: object) -> None:
-    (value,) = cli._arguments([word]).values()
+    (value,) = asking._arguments([word]).values()
     assert value == expected
     assert type(value) is type(expected)
 

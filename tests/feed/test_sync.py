@@ -287,13 +287,6 @@ def test_where_ids_do_not_count_the_connection_ends_the_gap() -> None:
     assert [gap[1:3] for gap in gaps(sync)] == [(150, None), (150, 1000)]
 
 
-def test_a_tape_taken_up_after_a_restart_shows_what_was_missed_meanwhile() -> None:
-    sync = Sync(SPOT)
-    sync.resume_tape(BTC, True, 41, 100)
-    trade(sync, 44, 900)
-    assert gaps(sync) == [("trades", 100, 900, "sequence: trade ids 42..43 missing")]
-
-
 def test_a_time_that_is_not_known_does_not_put_the_gap_into_1970() -> None:
     sync = Sync(SPOT)
     for id, ts in ((7, 100), (8, 0), (10, 300)):  # 8 came in a recording that does not tell when

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,10 @@ T0: Nanos = 1_763_683_200 * SECOND  # 2025-11-21T00:00:00Z
 class Filled:
     """A laid-out database, written to with times in seconds after midnight of 21 November 2025."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT", "XRPUSDT")) -> None:
         self.path = path
         self.connection = tables.open_for_writing(path)
-        tables.create(self.connection, ["BTCUSDT", "ETHUSDT", "XRPUSDT"])
+        tables.create(self.connection, symbols)
 
     def at(self, seconds: float) -> Nanos:
         return T0 + round(seconds * SECOND)

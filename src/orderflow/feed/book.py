@@ -10,6 +10,7 @@ SNAPSHOTS    each update is the whole book.
 """
 
 from collections import deque
+from heapq import nlargest, nsmallest
 from math import inf
 
 from orderflow.market.errors import BookGap
@@ -74,7 +75,9 @@ class OrderBook:
         """The diffs that wait for a snapshot, oldest first."""
         return list(self._waiting)
 
-    def resume(self, bids: list[Level], asks: list[Level], last_id: int | None, *, joined: bool = True) -> None:
+    def resume(
+        self, bids: list[Level], asks: list[Level], last_id: int | None, *, joined: bool = True
+    ) -> None:
         """Take up a book that was in step after the update `last_id`."""
         self.bids, self.asks, self.last_id = dict(bids), dict(asks), last_id
         self.in_step, self.joined = True, joined
@@ -116,7 +119,9 @@ class OrderBook:
             if self.joined:
                 if update.last_id == last:
                     return False
-                raise BookGap(f"ids {last + 1}..{update.first_id - 1} missing: the diff follows {update.prev_id}")
+                raise BookGap(
+                    f"ids {last + 1}..{update.first_id - 1} missing: the diff follows {update.prev_id}"
+                )
             if update.first_id <= last:
                 return True
         elif self._rule is BookRule.CONTIGUOUS:
@@ -133,7 +138,9 @@ class OrderBook:
         bids, asks = self.bids, self.asks
         levels = (*self._best_bids.levels(bids), *self._best_asks.levels(asks))
         depth = min(len(bids), len(asks))
-        return BookTop(update.venue, update.symbol, update.ts_event, update.ts_recv, levels, depth, update.last_id)
+        return BookTop(
+            update.venue, update.symbol, update.ts_event, update.ts_recv, levels, depth, update.last_id
+        )
 
 
 class _Best:
@@ -162,9 +169,12 @@ class _Best:
                 near.update([price for price, _ in levels if price <= bound])
         self.changes.clear()
         found = sorted([price for price in near if price in side], reverse=highest_first)
-        if len(found) < min(BOOK_LEVELS, len(side)) or len(found) > 4 * _NEAR:
-            found = sorted(side, reverse=highest_first)[:_NEAR]
-            self._bound = found[-1] if found else 0.0
+        if len(found) < min(BOOK_LEVELS, len(side)):  # the market has moved away: look at the whole side
+            found = nlargest(_NEAR, side) if highest_first else nsmallest(_NEAR, side)
+            self._bound = found[-1]
+        elif len(found) > 4 * _NEAR:
+            found = found[:_NEAR]
+            self._bound = found[-1]
         self._near = set(found)
         flat: list[float | None] = []
         for price in found[:BOOK_LEVELS]:

@@ -13,7 +13,7 @@ import msgspec
 from orderflow.feed.book import OrderBook, last_change, top_of
 from orderflow.feed.frames import NOTE, Frame, Note
 from orderflow.market.errors import BookGap
-from orderflow.market.events import BookTop, BookUpdate, Event, Gap, Level, Nanos, Trade
+from orderflow.market.events import BookTop, BookUpdate, Event, Gap, Level, Nanos
 from orderflow.venues.spec import BookRule, Venue
 
 BOOK_INTERVAL_MS = 250
@@ -211,15 +211,15 @@ class Sync:
                 watched.asked = False
         self.begin_gap(stream, symbol, since, f"{said.kind}: {said.reason}")
 
-    def resume_tape(self, symbol: str, merged: bool, id: int, ts: Nanos) -> None:
-        """Take up a tape after the trade `id`: what is missing since then will be a gap."""
-        self._tapes[symbol, merged] = _Tape(id, ts)
-
     # ── Beginning a journal here ──────────────────────────────────────────────────────────────
 
     def keep(self, ts_recv: Nanos) -> Iterator[Frame]:
         """Yield the books and tapes as frames, so that a segment that begins with them can be replayed."""
-        symbols = {*self._watched, *(symbol for symbol, _ in self._tapes), *(symbol for _, symbol in self.open)}
+        symbols = {
+            *self._watched,
+            *(symbol for symbol, _ in self._tapes),
+            *(symbol for _, symbol in self.open),
+        }
         for symbol in sorted(symbols):
             watched = self._watched.get(symbol) or _Watched(self._venue.book)
             book = watched.book
@@ -232,7 +232,7 @@ class Sync:
                 list(watched.row),
                 watched.good_ts,
                 book.in_step,
-                [(merged, *tape) for (one, merged), tape in self._tapes.items() if one == symbol],
+                [(merged, tape.id, tape.ts) for (one, merged), tape in self._tapes.items() if one == symbol],
                 [gap for gap in self.open.values() if gap.symbol == symbol],
                 book.joined,
                 book.waiting,

@@ -43,7 +43,7 @@ class Known:
         order = "coalesce(epoch_us(timestamp), 0)" if self._stream.order != "sequence" else "sequence"
         value = "arg_max_null(open_interest, id)" if self._stream is OPEN_INTEREST else "NULL"
         found = self._cursor.execute(
-            f"SELECT venue, symbol, max({order}), max(id), {value} FROM {self._stream.name} GROUP BY ALL"  # noqa: S608
+            f"SELECT venue, symbol, max({order}), max(id), {value} FROM {self._stream.name} GROUP BY ALL"
         ).fetchall()
         return {
             (venue, symbol): _Top(_NOTHING if top is None else top, id, np.nan if last is None else last)
@@ -97,7 +97,9 @@ class Known:
             ]
         )
 
-    def _matching(self, rows: Rows, places: Index, key: Sequence[str], texts: list[str], names: Names) -> Index:
+    def _matching(
+        self, rows: Rows, places: Index, key: Sequence[str], texts: list[str], names: Names
+    ) -> Index:
         if not len(rows):
             return places
         stamps = _stamps(rows)
@@ -109,11 +111,14 @@ class Known:
         if stamps.all():
             # The same update may have come twice, by two sockets: then only our clocks differ, and little.
             same += " AND stored.timestamp BETWEEN make_timestamp($first) AND make_timestamp($last)"
-            window = {"first": int(stamps.min()) // 1000 - _HOUR_US, "last": int(stamps.max()) // 1000 + _HOUR_US}
+            window = {
+                "first": int(stamps.min()) // 1000 - _HOUR_US,
+                "last": int(stamps.max()) // 1000 + _HOUR_US,
+            }
         else:
             window = {}  # a row without any time may be anywhere
         found = self._cursor.execute(
-            f"SELECT place FROM asked SEMI JOIN {self._stream.name} AS stored"  # noqa: S608 - declared names
+            f"SELECT place FROM asked SEMI JOIN {self._stream.name} AS stored"
             f" ON stored.venue = asked.venue AND stored.symbol = asked.symbol AND {same}",
             window,
         ).fetchnumpy()["place"]
@@ -173,10 +178,13 @@ class Known:
         for place, id, was_closed, was_us in stored:
             ids[place] = id
             keep[place] = (bool(closed[place]), int(stamps[place])) > (was_closed, was_us)
-        gone = [(*names[int(rows["series"][place])], int(ids[place])) for place in np.flatnonzero(keep & (ids > 0))]
+        gone = [
+            (*names[int(rows["series"][place])], int(ids[place]))
+            for place in np.flatnonzero(keep & (ids > 0))
+        ]
         if gone:
             self._cursor.executemany(
-                f"DELETE FROM {self._stream.name} WHERE venue = ? AND symbol = ? AND id = ?",  # noqa: S608
+                f"DELETE FROM {self._stream.name} WHERE venue = ? AND symbol = ? AND id = ?",
                 gone,
             )
         unseen = ids == 0
@@ -184,17 +192,21 @@ class Known:
             ids[unseen] = self.number(rows["series"][unseen], names)
         return rows[keep], ids[keep]
 
-    def _stored_versions(self, rows: Rows, texts: list[str], names: Names) -> list[tuple[int, int, bool, int]]:
+    def _stored_versions(
+        self, rows: Rows, texts: list[str], names: Names
+    ) -> list[tuple[int, int, bool, int]]:
         stamps = _stamps(rows)
         columns = {"place": pa.array(np.arange(len(rows))), **_series_columns(rows["series"], names)}
         for name in self._stream.key:
             columns[name] = self._key_column(name, rows, stamps, texts)
         self._cursor.register("asked", pa.table(columns))
-        same = " AND ".join(f'stored."{name}" IS NOT DISTINCT FROM asked."{name}"' for name in self._stream.key)
+        same = " AND ".join(
+            f'stored."{name}" IS NOT DISTINCT FROM asked."{name}"' for name in self._stream.key
+        )
         opened = rows["open_time"]
         opened = np.append(opened[opened != NULL], stamps[:1]) // 1000
         found = self._cursor.execute(
-            f"SELECT place, id, closed, epoch_us(timestamp) FROM asked JOIN {self._stream.name} AS stored"  # noqa: S608
+            f"SELECT place, id, closed, epoch_us(timestamp) FROM asked JOIN {self._stream.name} AS stored"
             f" ON stored.venue = asked.venue AND stored.symbol = asked.symbol AND {same}"
             " AND (stored.open_time BETWEEN make_timestamp(?) AND make_timestamp(?) OR stored.open_time IS NULL)",
             [int(opened.min()), int(opened.max())],

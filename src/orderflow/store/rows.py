@@ -7,7 +7,7 @@ that are no integers, are kept aside and packed as the negative of their place.
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ def loop(events, series, pack, size, data, slowly, refused):
 """
 
 
-@lru_cache(maxsize=None)
+@cache
 def _layout(name: str) -> tuple[Callable[..., None], Callable[[Any], tuple[Any, ...]], str, np.dtype[Any]]:
     """Return a stream's packing loop, its row function, its struct codes and its numpy type.
 

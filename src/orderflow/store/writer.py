@@ -7,6 +7,7 @@ series is new without looking; only the others are looked up in the table.
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ import pyarrow as pa
 
 from orderflow.market.errors import StoreUnusable
 from orderflow.market.events import US, Event, Gap, Instrument, Nanos
-from orderflow.market.streams import KEPT, LARGE_TRADES, OPEN_INTEREST, STREAMS, TRADES, Column, Stream
+from orderflow.market.streams import KEPT, OPEN_INTEREST, STREAMS, TRADES, Column, Stream
 from orderflow.store import merge, tables
 from orderflow.store.rows import NULL, Rows, packed
 from orderflow.store.runs import Run
@@ -206,7 +207,7 @@ class Writer:
         self._cursor.register("batch", table)
         self._cursor.execute(_insertion(stream), [run.kind, run.id])
         if stream is TRADES:
-            self._insert_large_trades(run)
+            self._cursor.execute(_LARGE, [run.kind, run.id])
         self._cursor.unregister("batch")
         return len(rows)
 
@@ -227,18 +228,19 @@ class Writer:
         }
         for column in stream.packed:
             columns[column.name] = _column(column, rows[column.name], texts)
+        if stream is TRADES:
+            limits = np.array([self._large_usd(symbol) for _, symbol in self._names])
+            columns["large_usd"] = pa.array(limits[series], from_pandas=True)
         if stream is OPEN_INTEREST:
             columns["previous_open_interest"] = pa.array(
                 known.previous(series, rows["open_interest"], self._names), from_pandas=True
             )
         return pa.table(columns)
 
-    def _insert_large_trades(self, run: Run) -> None:
-        """Copy the trades of the batch whose value is large for their coin, where the quote is a dollar."""
-        limits = pa.table({"base": list(self._large), "usd": list(self._large.values())})
-        self._cursor.register("limits", limits)
-        self._cursor.execute(_LARGE, [run.kind, run.id, LARGE_TRADE_USD_OTHERS])
-        self._cursor.unregister("limits")
+    def _large_usd(self, symbol: str) -> float:
+        """Return the value from which a trade of a symbol is large; NaN where its quote is no dollar."""
+        found = _DOLLAR.fullmatch(symbol)
+        return float("nan") if found is None else self._large.get(found["base"], LARGE_TRADE_USD_OTHERS)
 
     def _upsert_gaps(self, batch: Batch, run: Run) -> None:
         for gap in (*batch.void, *batch.gaps):
@@ -273,19 +275,20 @@ class Writer:
         self._cursor.unregister("listed")
 
 
+_DOLLAR = re.compile(r"(?P<base>\w+?)[-_/]?(FD|[BT])?USD[TC]?")
+
 _LARGE = """
 INSERT INTO large_trades BY NAME
 SELECT venue, symbol, id, timestamp, received, clock, ? AS source, ? AS run, trade_id,
        if(is_buyer_maker, 'sell', 'buy') AS side, price, quantity, price * quantity AS value_usd
-FROM batch LEFT JOIN limits ON regexp_matches(symbol, '^' || base || '[-_/]?(FD|[BT])?USD')
-WHERE regexp_matches(symbol, 'USD[TC]?$') AND price * quantity >= coalesce(usd, ?)
+FROM batch WHERE price * quantity >= large_usd
 """
 
 
 def _insertion(stream: Stream) -> str:
     shared = "venue, symbol, id, timestamp, received, clock, ? AS source, ? AS run"
     own = ", ".join(f'{column.sql or _quoted(column)} AS "{column.name}"' for column in stream.columns)
-    return f"INSERT INTO {stream.name} BY NAME SELECT {shared}, {own} FROM batch"  # noqa: S608 - declared names
+    return f"INSERT INTO {stream.name} BY NAME SELECT {shared}, {own} FROM batch"
 
 
 def _quoted(column: Column) -> str:
@@ -297,7 +300,9 @@ def _leave_out(batch: Batch, series: set[tuple[str, str]]) -> None:
         kept = [event for event in events if (venue, event.symbol) not in series]
         if len(kept) < len(events):
             batch.events[venue, stream] = kept
-            log.warning("%s: %d %s of symbols that cannot be: left out", venue, len(events) - len(kept), stream)
+            log.warning(
+                "%s: %d %s of symbols that cannot be: left out", venue, len(events) - len(kept), stream
+            )
 
 
 def _micros(ns: Nanos) -> int:
@@ -335,10 +340,23 @@ def _column(column: Column, values: npt.NDArray[Any], texts: list[str]) -> pa.Ar
 
 
 def _listed(one: Instrument) -> dict[str, Any]:
-    found = {field: getattr(one, field) for field in (
-        "venue", "symbol", "native", "kind", "base", "quote", "status", "trading",
-        "contract_size", "tick", "lot", "min_notional",
-    )}
+    found = {
+        field: getattr(one, field)
+        for field in (
+            "venue",
+            "symbol",
+            "native",
+            "kind",
+            "base",
+            "quote",
+            "status",
+            "trading",
+            "contract_size",
+            "tick",
+            "lot",
+            "min_notional",
+        )
+    }
     found["listed_since"] = _utc(one.listed_ts)
     found["read_at"] = _utc(one.ts_recv or one.ts_event)
     return found
