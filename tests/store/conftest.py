@@ -10,6 +10,7 @@ import pytest
 
 from orderflow.market.events import SECOND, Nanos
 from orderflow.store import runs, tables
+from tests.store.market import Market
 
 T0: Nanos = 1_763_683_200 * SECOND  # 2025-11-21T00:00:00Z
 
@@ -81,6 +82,19 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     made = Filled(tmp_path_factory.mktemp("store") / "shared.duckdb")
     yield made
     made.connection.close()
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Market]:
+    made = Market()
+    yield made
+    made.connection.close()
+
+
+@pytest.fixture
+def market(opened: Market) -> Market:
+    opened.clear()
+    return opened
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ SNAPSHOTS    each update is the whole book.
 
 from collections import deque
 from heapq import nlargest, nsmallest
+from math import inf
 
 from orderflow.market.errors import BookGap
 from orderflow.market.events import BookTop, BookUpdate, Level, Nanos
@@ -32,7 +33,8 @@ class OrderBook:
         self.last_id: int | None = None
         self.in_step = False
         self._waiting: deque[BookUpdate] = deque(maxlen=KEPT_DIFFS)
-        self._joined = False  # a diff has been applied since the snapshot
+        self.joined = False  # a diff has been applied since the snapshot
+        self.caught_up: BookUpdate | None = None  # the last diff that had waited for the snapshot just taken
         self._best_bids = _Best(highest_first=True)
         self._best_asks = _Best(highest_first=False)
 
@@ -59,19 +61,26 @@ class OrderBook:
             self._best_bids.changes.append(update.bids)
             self._best_asks.changes.append(update.asks)
             self.last_id = update.last_id
-            self._joined = True
+            self.joined = True
         return follows
 
     def lose(self) -> None:
         """Forget the book: what comes next is not known to follow."""
         self.bids, self.asks = {}, {}
-        self.in_step, self._joined, self.last_id = False, False, None
+        self.in_step, self.joined, self.last_id = False, False, None
         self._begin()
 
-    def resume(self, bids: list[Level], asks: list[Level], last_id: int | None) -> None:
+    @property
+    def waiting(self) -> list[BookUpdate]:
+        """The diffs that wait for a snapshot, oldest first."""
+        return list(self._waiting)
+
+    def resume(
+        self, bids: list[Level], asks: list[Level], last_id: int | None, *, joined: bool = True
+    ) -> None:
         """Take up a book that was in step after the update `last_id`."""
         self.bids, self.asks, self.last_id = dict(bids), dict(asks), last_id
-        self.in_step = self._joined = True
+        self.in_step, self.joined = True, joined
         self._begin()
 
     def _begin(self) -> None:
@@ -82,14 +91,16 @@ class OrderBook:
     def _restart(self, snapshot: BookUpdate) -> bool:
         if self._rule is not BookRule.SNAPSHOTS and self.in_step and _older(snapshot.last_id, self.last_id):
             return False  # the diffs have already passed it
-        waiting = list(self._waiting)
+        waiting = [] if self._rule is BookRule.SNAPSHOTS else self.waiting
         self.bids = {price: size for price, size in snapshot.bids if size}
         self.asks = {price: size for price, size in snapshot.asks if size}
-        self.last_id, self.in_step, self._joined = snapshot.last_id, True, False
+        self.last_id, self.in_step, self.joined = snapshot.last_id, True, False
+        self.caught_up = None
         self._begin()
         for place, update in enumerate(waiting):
             try:
-                self.apply(update)
+                if self.apply(update):
+                    self.caught_up = update
             except BookGap:
                 self._waiting.extend(waiting[place + 1 :])
                 raise
@@ -105,7 +116,7 @@ class OrderBook:
                 return True
             if update.last_id < last:
                 return False
-            if self._joined:
+            if self.joined:
                 if update.last_id == last:
                     return False
                 raise BookGap(
@@ -144,7 +155,7 @@ class _Best:
     def __init__(self, *, highest_first: bool) -> None:
         self._sign = -1.0 if highest_first else 1.0
         self._near: set[float] = set()
-        self._bound = 0.0
+        self._bound = -self._sign * inf  # nothing is as good: the first look is at the whole side
         self.changes: list[list[Level]] = []
 
     def levels(self, side: dict[float, float]) -> list[float | None]:
@@ -172,6 +183,7 @@ class _Best:
 
     def forget(self) -> None:
         self._near.clear()
+        self._bound = -self._sign * inf
         self.changes.clear()
 
 

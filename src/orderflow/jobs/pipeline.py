@@ -30,6 +30,7 @@ from orderflow.venues.spec import Venue, answer
 log = logging.getLogger(__name__)
 
 SHOWN_BYTES = 200
+_INTERVALS = "intervals"  # the url of the frame that keeps the hours between fundings
 
 WantSnapshot = Callable[[str, str], None]  # (venue, symbol)
 
@@ -104,8 +105,9 @@ class Pipeline:
         for end in _changes(frames):
             lane = self._lanes.get(frames[start].venue)
             if lane is None:
-                self.tally.frames += end - start
-                self.tally.ignored[f"no decoder for {frames[start].venue}"] += end - start
+                received = sum(frame.kind not in ("note", "book") for frame in frames[start:end])
+                self.tally.frames += received
+                self.tally.ignored[f"no decoder for {frames[start].venue}"] += received
             else:
                 self._take_of(lane, frames[start:end])
             start = end
@@ -178,7 +180,7 @@ class Pipeline:
         """Take an event that has no table; tell whether it was of use."""
         if isinstance(event, Ignored):
             if event.id is not None:
-                lane.sync.trade(event.id, False, event.symbol, event.ts_recv)
+                lane.sync.trade(event.id, False, event.symbol, event.ts_event or event.ts_recv)
             return False
         if isinstance(event, FundingInterval):
             if lane.intervals is None:
@@ -219,7 +221,10 @@ class Pipeline:
 
     def _ours(self, lane: _Lane, frame: Frame) -> None:
         if frame.kind == "book":
-            lane.sync.take_up(frame)
+            if frame.url == _INTERVALS:
+                lane.intervals = msgspec.msgpack.decode(frame.payload, type=dict[str, float])
+            else:
+                lane.sync.take_up(frame)
             return
         said = lane.sync.noted(frame, self.last_ts)
         self._collect_gaps(lane.sync)
@@ -242,6 +247,9 @@ class Pipeline:
         """Yield what a journal segment must begin with to be replayed by itself."""
         for lane in self._lanes.values():
             yield from lane.sync.keep(ts_recv)
+            if lane.intervals is not None:
+                said = msgspec.msgpack.encode(lane.intervals)
+                yield Frame(lane.venue.name, ts_recv, said, "book", _INTERVALS)
 
 
 def _changes(frames: Sequence[Frame]) -> Iterator[int]:

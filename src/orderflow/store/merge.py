@@ -40,8 +40,8 @@ class Known:
         self._staged: dict[tuple[str, str], _Top] = {}
 
     def _load(self) -> dict[tuple[str, str], _Top]:
-        order = "epoch_us(timestamp)" if self._stream.order != "sequence" else "sequence"
-        value = "arg_max(open_interest, id)" if self._stream is OPEN_INTEREST else "NULL"
+        order = "coalesce(epoch_us(timestamp), 0)" if self._stream.order != "sequence" else "sequence"
+        value = "arg_max_null(open_interest, id)" if self._stream is OPEN_INTEREST else "NULL"
         found = self._cursor.execute(
             f"SELECT venue, symbol, max({order}), max(id), {value} FROM {self._stream.name} GROUP BY ALL"
         ).fetchall()
@@ -91,7 +91,9 @@ class Known:
         return np.concatenate(
             [
                 self._matching(rows[~null], np.flatnonzero(~null), stream.key, texts, names),
-                self._matching(rows[null], np.flatnonzero(null), stream.otherwise, texts, names),
+                self._matching(
+                    rows[null], np.flatnonzero(null), (stream.key[0], *stream.otherwise), texts, names
+                ),
             ]
         )
 
@@ -198,12 +200,15 @@ class Known:
         for name in self._stream.key:
             columns[name] = self._key_column(name, rows, stamps, texts)
         self._cursor.register("asked", pa.table(columns))
-        same = " AND ".join(f'stored."{name}" = asked."{name}"' for name in self._stream.key)
-        opened = rows["open_time"] // 1000
+        same = " AND ".join(
+            f'stored."{name}" IS NOT DISTINCT FROM asked."{name}"' for name in self._stream.key
+        )
+        opened = rows["open_time"]
+        opened = np.append(opened[opened != NULL], stamps[:1]) // 1000
         found = self._cursor.execute(
             f"SELECT place, id, closed, epoch_us(timestamp) FROM asked JOIN {self._stream.name} AS stored"
             f" ON stored.venue = asked.venue AND stored.symbol = asked.symbol AND {same}"
-            " AND stored.open_time BETWEEN make_timestamp(?) AND make_timestamp(?)",
+            " AND (stored.open_time BETWEEN make_timestamp(?) AND make_timestamp(?) OR stored.open_time IS NULL)",
             [int(opened.min()), int(opened.max())],
         ).fetchall()
         self._cursor.unregister("asked")
@@ -259,7 +264,7 @@ def _bits(rows: Rows, name: str) -> Index:
     """Return a key column as integers that are equal if the values are (NaN equals NaN)."""
     values = _stamps(rows) // 1000 if name == "timestamp" else rows[name]
     if values.dtype.kind == "f":
-        return np.ascontiguousarray(values).view(np.int64)
+        return np.where(np.isnan(values), np.nan, values + 0.0).view(np.int64)  # -0 is 0, too
     return values.astype(np.int64, copy=False)
 
 
@@ -285,7 +290,8 @@ def _latest_of_each(stream: Stream, rows: Rows) -> Index:
     """Return the places of the best row of each key, in the order in which the keys first came."""
     key = np.stack([rows["series"].astype(np.int64), *(_bits(rows, name) for name in stream.key)], axis=1)
     _, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
-    ranked = np.lexsort((np.arange(len(rows)), _stamps(rows), rows["closed"], group.ravel()))
+    # Of equals the first wins, as it does against a row that is stored.
+    ranked = np.lexsort((-np.arange(len(rows)), _stamps(rows) // 1000, rows["closed"], group.ravel()))
     last = np.flatnonzero(np.r_[group.ravel()[ranked][1:] != group.ravel()[ranked][:-1], True])
     return ranked[last][np.argsort(first, kind="stable")]
 

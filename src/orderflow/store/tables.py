@@ -147,6 +147,16 @@ def known_symbols(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return _values(connection, "symbol")
 
 
+def possible(connection: duckdb.DuckDBPyConnection, symbols: Iterable[str]) -> set[str]:
+    """Return those of the symbols that the tables hold or can be given."""
+    folded = {symbol.lower(): symbol for symbol in known_symbols(connection)}
+    return {
+        symbol
+        for symbol in sorted(symbols)
+        if _SYMBOL.fullmatch(symbol) and folded.setdefault(symbol.lower(), symbol) == symbol
+    }
+
+
 def recognise(connection: duckdb.DuckDBPyConnection) -> bool:
     """Return whether this is a database of ours (True) or an empty one (False).
 

@@ -6,6 +6,7 @@ cursor of its own. Two rows are the same row by the stream's key. A row beyond t
 series is new without looking; only the others are looked up in the table.
 """
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -24,8 +25,13 @@ from orderflow.store import merge, tables
 from orderflow.store.rows import NULL, Rows, packed
 from orderflow.store.runs import Run
 
+log = logging.getLogger(__name__)
+
 LARGE_TRADE_USD = {"BTC": 100_000.0, "ETH": 50_000.0}
 LARGE_TRADE_USD_OTHERS = 20_000.0
+
+_LAST = 2**63 - 1  # nanoseconds, in the year 2262
+_LAST_INTEGER = 2**31 - 1  # of counts: none is below zero
 
 _NO_IDS = np.empty(0, dtype=np.int64)
 
@@ -120,9 +126,9 @@ class Writer:
         began = time.perf_counter()
         if self.run is None:
             raise StoreUnusable("rows without a run cannot be written", hint="begin a run first")
-        self._number_series(batch)
-        parts = self._parts(batch)
         try:
+            self._number_series(batch)
+            parts = self._parts(batch)
             self._cursor.begin()
             rows = {name: self._insert(STREAMS[name], several, self.run) for name, several in parts.items()}
             self._upsert_gaps(batch, self.run)
@@ -151,16 +157,24 @@ class Writer:
             return
 
     def _number_series(self, batch: Batch) -> None:
-        """Give numbers to series that are met for the first time, and create their views."""
-        fresh: list[tuple[str, str]] = []
+        """Give numbers to series that are met for the first time, and create their views.
+
+        Events of a symbol that cannot be one are a venue's nonsense: they are taken out of the batch.
+        """
+        fresh: set[tuple[str, str]] = set()
         for (venue, _), events in batch.events.items():
             numbers = self._series.setdefault(venue, {})
-            for symbol in {event.symbol for event in events} - numbers.keys():
-                numbers[symbol] = len(self._names)
-                self._names.append((venue, symbol))
-                fresh.append((venue, symbol))
-        if fresh:
-            tables.ensure(self._cursor, sorted(fresh))
+            fresh |= {(venue, symbol) for symbol in {event.symbol for event in events} - numbers.keys()}
+        if not fresh:
+            return
+        possible = tables.possible(self._cursor, {symbol for _, symbol in fresh})
+        wanted = sorted(one for one in fresh if one[1] in possible)
+        tables.ensure(self._cursor, wanted)
+        for venue, symbol in wanted:
+            self._series[venue][symbol] = len(self._names)
+            self._names.append((venue, symbol))
+        if len(wanted) < len(fresh):
+            _leave_out(batch, fresh.difference(wanted))
 
     def _parts(self, batch: Batch) -> dict[str, list[tuple[str, list[Event]]]]:
         parts: dict[str, list[tuple[str, list[Event]]]] = {}
@@ -173,9 +187,13 @@ class Writer:
         blocks: list[Rows] = []
         texts: list[str] = []
         for venue, events in parts:
+            if not events:
+                continue
             rows, found = packed(stream, events, self._series[venue])
             blocks.append(merge.shift_texts(stream, rows, len(texts)))
             texts += found
+        if not blocks:
+            return 0
         rows = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
         known = self._known[stream.name]
         if stream.replaces:
@@ -228,7 +246,7 @@ class Writer:
         for gap in (*batch.void, *batch.gaps):
             self._cursor.execute(
                 'DELETE FROM gaps WHERE venue = ? AND symbol = ? AND stream = ? AND "from" = make_timestamp(?)',
-                [gap.venue, gap.symbol, gap.stream, gap.from_ts // US],
+                [gap.venue, gap.symbol, gap.stream, _micros(gap.from_ts)],
             )
         for gap in batch.gaps:
             self._cursor.execute(
@@ -238,8 +256,8 @@ class Writer:
                     gap.venue,
                     gap.symbol,
                     gap.stream,
-                    gap.from_ts // US,
-                    None if gap.until_ts is None else gap.until_ts // US,
+                    _micros(gap.from_ts),
+                    None if gap.until_ts is None else _micros(gap.until_ts),
                     gap.reason,
                     run.id,
                 ],
@@ -257,7 +275,7 @@ class Writer:
         self._cursor.unregister("listed")
 
 
-_DOLLAR = re.compile(r"(?P<base>\w+?)[-_/]?USD[TC]?")
+_DOLLAR = re.compile(r"(?P<base>\w+?)[-_/]?(FD|[BT])?USD[TC]?")
 
 _LARGE = """
 INSERT INTO large_trades BY NAME
@@ -275,6 +293,21 @@ def _insertion(stream: Stream) -> str:
 
 def _quoted(column: Column) -> str:
     return f'"{column.name}"'
+
+
+def _leave_out(batch: Batch, series: set[tuple[str, str]]) -> None:
+    for (venue, stream), events in batch.events.items():
+        kept = [event for event in events if (venue, event.symbol) not in series]
+        if len(kept) < len(events):
+            batch.events[venue, stream] = kept
+            log.warning(
+                "%s: %d %s of symbols that cannot be: left out", venue, len(events) - len(kept), stream
+            )
+
+
+def _micros(ns: Nanos) -> int:
+    """Return microseconds; a time beyond 64 bits, which only nonsense has, is the last one within."""
+    return max(-_LAST, min(ns, _LAST)) // US
 
 
 def _one_line(error: Exception) -> str:
@@ -300,6 +333,8 @@ def _column(column: Column, values: npt.NDArray[Any], texts: list[str]) -> pa.Ar
             return _instants(values, values == NULL)
         case "VARCHAR":
             return merge.texts_of(values, texts)
+        case "INTEGER":
+            return pa.array(values, mask=(values < 0) | (values > _LAST_INTEGER))
         case _:
             return pa.array(values, mask=values == NULL)
 
@@ -328,4 +363,4 @@ def _listed(one: Instrument) -> dict[str, Any]:
 
 
 def _utc(ns: Nanos | None) -> np.datetime64 | None:
-    return None if ns is None else np.datetime64(ns // 1000, "us")
+    return None if ns is None or abs(ns) > _LAST else np.datetime64(ns // 1000, "us")

@@ -218,11 +218,16 @@ ENDPOINTS = (
         needs=("symbol",),
     ),
     Endpoint("best", "/fapi/v1/ticker/bookTicker", _best, needs=("symbol",), weight=2),
+    Endpoint(
+        "price_v1",
+        "/fapi/v1/ticker/price",
+        leaves_out(VENUE, "the best quote says more than the last price"),
+        needs=("symbol",),
+    ),
     *(
         Endpoint(path.rsplit("/", 1)[-1], path, leaves_out(VENUE, reason), needs=("symbol",), bucket=bucket)
         for path, reason, bucket in (
             ("/fapi/v2/ticker/price", "the best quote says more than the last price", "weight"),
-            ("/fapi/v1/ticker/price", "the best quote says more than the last price", "weight"),
             ("/fapi/v1/rpiDepth", "a book with retail orders; the plain book is kept", "weight"),
             ("/fapi/v1/historicalTrades", "needs a key", "weight"),
             ("/fapi/v1/continuousKlines", "the same bars as klines", "weight"),

@@ -11,6 +11,7 @@ from orderflow.market.events import (
     BookUpdate,
     Event,
     Funding,
+    Ignored,
     IndexPrice,
     Level,
     Liquidation,
@@ -180,7 +181,7 @@ def _meaning(said: _Said, stream: str, ts_recv: Nanos) -> Sequence[Event]:
         case _Trade():
             if said.X != "MARKET":
                 reason = f"not a trade on the book: X is {said.X}"
-                return (left_out(VENUE, said.s, ts_recv, reason, said.t),)
+                return (Ignored(VENUE, said.s, said.T * MS, ts_recv, reason, said.t),)
             return (Trade(VENUE, said.s, said.T * MS, ts_recv, said.t, said.m, said.p, said.q),)
         case _Depth():
             return _book(said, stream, ts_recv)
