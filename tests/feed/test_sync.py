@@ -275,8 +275,9 @@ def test_a_hole_after_a_disconnect_closes_the_gap_and_says_which_trades_are_miss
     say(sync, "disconnected", TRADES, at=900, since=150)
     gaps(sync)
     trade(sync, 10, 1100)
-    assert gaps(sync) == [("trades", 150, 1100, "disconnected: the line went dead; trade ids 8..9 missing")]
-    assert sync.void == []
+    # The missing trades were made after trade 7, at 100: the gap that began at 150 gives way to one from there.
+    assert gaps(sync) == [("trades", 100, 1100, "disconnected: the line went dead; trade ids 8..9 missing")]
+    assert [gap.from_ts for gap in sync.void] == [150]
 
 
 def test_where_ids_do_not_count_the_connection_ends_the_gap() -> None:
