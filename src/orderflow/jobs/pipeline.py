@@ -69,6 +69,7 @@ class _Lane:
         self.add = writer.adders(venue.name)
         self.latest = live.slots(venue.name)
         self.trades = live.tapes(venue.name)
+        self.last_ts: Nanos = 0  # when the venue was last heard
         self.intervals: dict[str, float] | None = None  # hours between fundings, once the venue has said
 
 
@@ -127,7 +128,7 @@ class Pipeline:
                     events = decode(frame.payload, frame.ts_recv)
                 elif frame.kind in ("note", "book"):
                     ours += 1
-                    self._ours(lane, frame)
+                    self._ours(lane, frame, _last_heard(frames, frame) or lane.last_ts)
                     continue
                 else:
                     events = answer(lane.venue, frame.url, frame.payload, frame.ts_recv)
@@ -164,6 +165,7 @@ class Pipeline:
             if sync.changed or sync.void:
                 self._collect_gaps(sync)
         self.tally.frames += len(frames) - ours
+        lane.last_ts = _last_heard(frames) or lane.last_ts
 
     def _rarer(self, lane: _Lane, kind: type[Event], event: Event) -> bool:
         """Bring an event of a less frequent kind to where it belongs; tell whether it was of use."""
@@ -219,14 +221,14 @@ class Pipeline:
                 frame.payload[:SHOWN_BYTES],
             )
 
-    def _ours(self, lane: _Lane, frame: Frame) -> None:
+    def _ours(self, lane: _Lane, frame: Frame, last_ts: Nanos) -> None:
         if frame.kind == "book":
             if frame.url == _INTERVALS:
                 lane.intervals = msgspec.msgpack.decode(frame.payload, type=dict[str, float])
             else:
                 lane.sync.take_up(frame)
             return
-        said = lane.sync.noted(frame, self.last_ts)
+        said = lane.sync.noted(frame, last_ts)
         self._collect_gaps(lane.sync)
         if said.kind == "recording":
             lane.intervals = None
@@ -261,3 +263,14 @@ def _changes(frames: Sequence[Frame]) -> Iterator[int]:
             venue = frame.venue
     if frames:
         yield len(frames)
+
+
+def _last_heard(frames: Sequence[Frame], before: Frame | None = None) -> Nanos:
+    """Return when the last of the venue's own frames came (before one of them), or 0."""
+    place = len(frames) if before is None else next(at for at, one in enumerate(frames) if one is before)
+    while place:
+        place -= 1
+        frame = frames[place]
+        if frame.ts_recv and frame.kind not in ("note", "book"):
+            return frame.ts_recv
+    return 0
