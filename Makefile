@@ -35,7 +35,7 @@ check: $(DEV) ## format, lint, types, floors, dead code, printed catalogue
 	$(BIN)/python docs/print_catalogue.py --check
 
 format: $(DEV) ## rewrite the code as `check` wants it
-	$(BIN)/ruff check --fix $(CODE)
+	-$(BIN)/ruff check --fix --quiet $(CODE)
 	$(BIN)/ruff format $(CODE)
 
 catalogue: $(BASE) ## print docs/catalogue.md from the declarations

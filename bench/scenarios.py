@@ -61,6 +61,18 @@ SCENARIOS = (
         "its client's handler: unified dictionaries, full books, awaited futures",
     ),
     Scenario("flush", "bench.flush", "a busy second's rows into a database on disk", compared=False),
+    Scenario(
+        "socket to row",
+        "bench.socket_to_row",
+        "the collector with everything on, nine symbols, fed as fast as it reads; until the last row is durable",
+        compared=False,
+    ),
+    Scenario(
+        "20,000 frames a second",
+        "bench.socket_to_row_paced",
+        "the same collector, three symbols, fed at that pace",
+        compared=False,
+    ),
 )
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

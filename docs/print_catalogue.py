@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from orderflow import tools
 from orderflow.market.instruments import series
 from orderflow.market.streams import SHARED, STREAMS, Column
 from orderflow.venues import ALL
@@ -17,7 +18,7 @@ CATALOGUE = Path(__file__).with_name("catalogue.md")
 
 
 def catalogue() -> str:
-    return "\n".join([*_head(), *_streams(), *_venues()]) + "\n"
+    return "\n".join([*_head(), *_streams(), *_venues(), *_tools()]) + "\n"
 
 
 def _head() -> Iterator[str]:
@@ -81,6 +82,16 @@ def _venue(venue: Venue) -> Iterator[str]:
     if venue.notes:
         yield ""
         yield from (f"- {stream}: {note}." for stream, note in venue.notes.items())
+
+
+def _tools() -> Iterator[str]:
+    yield from ("", "## Tools", "", "| tool | parameters | what |", "|---|---|---|")
+    for tool in tools.ALL.tools.values():
+        parameters = ", ".join(f"`{one.name}`" for one in tool.parameters)
+        yield f"| `{tool.name}` | {parameters} | {tool.summary} |"
+    yield from ("", "Names of earlier systems that keep answering:", "", "| name | tool |", "|---|---|")
+    for name, alias in tools.ALL.aliases.items():
+        yield f"| `{name}` | `{alias.tool}` |"
 
 
 def main() -> int:

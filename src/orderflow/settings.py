@@ -6,6 +6,7 @@ working folder, or the one that `ORDERFLOW_CONFIG` names.
 """
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -25,13 +27,16 @@ Words = Annotated[tuple[str, ...], NoDecode]  # in the environment: words separa
 
 
 def _named(name: str, *others: str) -> AliasChoices:
-    return AliasChoices(name, f"ORDERFLOW_{name.upper()}", *others)
+    # not the bare name: HOST, PORT or TOKEN in an environment are another program's
+    return AliasChoices(f"ORDERFLOW_{name.upper()}", *others)
 
 
 class Settings(BaseSettings):
     """What a command needs to know of its surroundings."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ORDERFLOW_", env_file=".env", extra="ignore", populate_by_name=True
+    )
 
     db: Path = Field(Path("data/orderflow.duckdb"), validation_alias=_named("db"))
     venues: Words = Field((), validation_alias=_named("venues"), description="all that are built, by default")
@@ -42,14 +47,25 @@ class Settings(BaseSettings):
     token: str | None = Field(None, validation_alias=_named("token"), description="asked of HTTP clients")
     quack_port: int | None = Field(None, ge=1, le=65535, validation_alias=_named("quack_port"))
     flush_interval: float = Field(
-        1.0, ge=0.05, le=60, validation_alias=_named("flush_interval", "FLUSH_INTERVAL"), description="seconds"
+        1.0,
+        ge=0.05,
+        le=60,
+        validation_alias=_named("flush_interval", "FLUSH_INTERVAL"),
+        description="seconds",
     )
     book_interval: int = Field(
-        250, ge=0, le=60_000, validation_alias=_named("book_interval", "BOOK_INTERVAL"), description="milliseconds"
+        250,
+        ge=0,
+        le=60_000,
+        validation_alias=_named("book_interval", "BOOK_INTERVAL"),
+        description="milliseconds",
     )
     keep_journal: bool = Field(False, validation_alias=_named("keep_journal"))
     memory_limit: str = Field(
-        "1GB", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$", validation_alias=_named("memory_limit"), description="of DuckDB"
+        "1GB",
+        pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
+        validation_alias=_named("memory_limit"),
+        description="of DuckDB",
     )
     taker_fee_bps: dict[str, float] = Field({}, validation_alias=_named("taker_fee_bps"))
     large_trade_usd: dict[str, float] | None = Field(None, validation_alias=_named("large_trade_usd"))
@@ -79,8 +95,14 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = Path(os.environ.get("ORDERFLOW_CONFIG", "orderflow.toml"))
-        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls, file)
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls, _file())
+
+
+def _file() -> Path:
+    return Path(os.environ.get("ORDERFLOW_CONFIG", "orderflow.toml"))
+
+
+_ORDER = "flags, ORDERFLOW_* in the environment, .env and orderflow.toml are read, in that order"
 
 
 def settings(**flags: Any) -> Settings:
@@ -96,5 +118,11 @@ def settings(**flags: Any) -> Settings:
         where = ".".join(str(part) for part in first["loc"]) or "settings"
         raise InvalidArgument(
             f"{where}: {first['msg']}, not {first.get('input')!r}",
-            hint="flags, ORDERFLOW_* in the environment, .env and orderflow.toml are read, in that order",
+            hint=_ORDER,
+        ) from error
+    except SettingsError as error:
+        raise InvalidArgument(f"{error}: not JSON", hint=_ORDER) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidArgument(
+            f"{_file()}: not TOML: {error}", hint="settings look like port = 8022"
         ) from error

@@ -255,8 +255,9 @@ def unused(*sources: Path) -> list[str]:
             "@*.command",
             "@*.callback",
             "@*tool",
+            "@*validator",
         ],
-        ignore_names=["on_*", "do_*", "visit_*", "read", "settings_customise_sources"],
+        ignore_names=["on_*", "do_*", "visit_*", "read", "settings_customise_sources", "capture_signals"],
     )
     search.scavenge([str(source) for source in sources])
     kinds = {"function", "method", "class"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 
-from market import context
+from fixed_market import context
 
 from orderflow.servers import mcp
 from orderflow.servers.callers import Local

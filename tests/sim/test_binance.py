@@ -187,6 +187,22 @@ def test_the_best_told_by_bookticker_is_the_best_that_the_diffs_lead_to() -> Non
     assert checked > 20
 
 
+@pytest.mark.parametrize("name", [FUTURES, SPOT])
+def test_where_the_buyer_is_maker_the_trade_is_at_the_bid_or_below(name: str) -> None:
+    frames = Venue(name).run({"btcusdt@trade", "btcusdt@bookTicker"}, 5.0)
+    best: dict[str, Any] | None = None
+    sides: list[bool] = []
+    for said in (frame["data"] for frame in frames):
+        if "b" in said:
+            best = said
+        elif best is not None and said["q"] != "0":
+            price, sold = float(said["p"]), said["m"]
+            assert price <= float(best["b"]) if sold else price >= float(best["a"])
+            sides.append(sold)
+    assert len(sides) > 100
+    assert set(sides) == {True, False}
+
+
 def test_rows_that_are_no_trades_count_in_the_trade_ids_only() -> None:
     frames = [f["data"] for f in Venue(FUTURES, rate=500.0).run({"btcusdt@trade"}, 4.0)]
     odd = [row for row in frames if row["X"] == "NA"]
@@ -208,6 +224,8 @@ def test_liquidations_come_at_most_once_a_second_and_other_markets_only_in_the_w
     assert [row for row in wide if row["st"] == 1] == own
     others = [row for row in wide if row["st"] == 2]
     assert others and {row["o"]["s"] for row in others} == {"BTCUSD_PERP"}
+    for order in (row["o"] for row in own):  # a forced sale is limited below its fills, a purchase above
+        assert (float(order["p"]) < float(order["ap"])) == (order["S"] == "SELL")
     times = [row["E"] for row in own]
     assert all(new - old >= 1000 for old, new in zip(times, times[1:], strict=False))
 

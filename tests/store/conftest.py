@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from orderflow.market.events import SECOND, Nanos
 from orderflow.store import runs, tables
+from tests.store.market import Market
 
 T0: Nanos = 1_763_683_200 * SECOND  # 2025-11-21T00:00:00Z
 
@@ -17,10 +18,10 @@ T0: Nanos = 1_763_683_200 * SECOND  # 2025-11-21T00:00:00Z
 class Filled:
     """A laid-out database, written to with times in seconds after midnight of 21 November 2025."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT", "XRPUSDT")) -> None:
         self.path = path
         self.connection = tables.open_for_writing(path)
-        tables.create(self.connection, ["BTCUSDT", "ETHUSDT", "XRPUSDT"])
+        tables.create(self.connection, symbols)
 
     def at(self, seconds: float) -> Nanos:
         return T0 + round(seconds * SECOND)
@@ -81,6 +82,19 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     made = Filled(tmp_path_factory.mktemp("store") / "shared.duckdb")
     yield made
     made.connection.close()
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Market]:
+    made = Market()
+    yield made
+    made.connection.close()
+
+
+@pytest.fixture
+def market(opened: Market) -> Market:
+    opened.clear()
+    return opened
 
 
 @pytest.fixture

@@ -174,9 +174,9 @@ def test_an_attached_catalogue_shows_tables_and_series_and_takes_no_rows(
 
 
 def test_a_port_in_use_is_said(filled: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        with pytest.raises(DoorUnavailable, match="cannot be listened on"):
-            access.serve(filled.connection, filled.path, port=taken.getsockname()[1])
+    said = pytest.raises(DoorUnavailable, match="cannot be listened on")
+    with socket.create_server(("127.0.0.1", 0)) as taken, said:
+        access.serve(filled.connection, filled.path, port=taken.getsockname()[1])
     assert not access.service_file(filled.path).exists()
 
 

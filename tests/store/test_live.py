@@ -53,9 +53,9 @@ def test_each_kind_of_event_has_its_question() -> None:
         "open_interests": OpenInterest(*place, 5.0),
         "tickers": Ticker(*place, 1.5),
     }
-    setters = live.setters("binance_futures")
+    slots = live.slots("binance_futures")
     for event in events.values():
-        setters[type(event)](event)
+        slots[type(event)][event.symbol] = event
     for question, event in events.items():
         assert getattr(live, question)() == [event]
         assert getattr(live, question)("btcusdt") == [event]
@@ -66,7 +66,9 @@ def test_the_last_two_hundred_trades_of_a_series_are_kept_in_the_order_they_were
     for id in range(250):
         live.update(trade("binance_spot", id, 2 * id))
         live.update(trade("binance_futures", id, 2 * id + 1))
-    assert [one.id for one in live.recent_trades("BTCUSDT", "binance_spot")] == list(range(50, 250))
+    assert [one.id for one in live.recent_trades("BTCUSDT", "binance_spot", limit=500)] == list(
+        range(50, 250)
+    )
     both = live.recent_trades("BTCUSDT", limit=3)
     assert [(one.venue, one.id) for one in both] == [
         ("binance_futures", 248),
@@ -79,7 +81,7 @@ def test_the_last_two_hundred_trades_of_a_series_are_kept_in_the_order_they_were
 def test_what_is_no_state_of_a_market_is_passed_over() -> None:
     live = Live("live")
     live.update(Ignored("binance_spot", "BTCUSDT", None, 1, "another market"))
-    assert live.symbols() == [] and Gap not in live.setters("binance_spot")
+    assert live.symbols() == [] and Gap not in live.slots("binance_spot")
 
 
 def test_a_symbol_that_is_collected_but_silent_has_no_answer_and_one_unknown_an_error() -> None:

@@ -198,8 +198,8 @@ def test_a_checksum_sees_each_value_and_no_order(filled: Any, reader: Reader, tm
     for second in (1, 2):
         filled.trade("binance_spot", second, second)
     before = reader.checksums()
-    other = type(filled)(tmp_path / "other.duckdb")
-    tables.ensure(other.connection, [("pyth", "AAAUSDT")])  # another order of values in the ENUM
+    # the ENUM has its values in another order, and so other numbers for them
+    other = type(filled)(tmp_path / "other.duckdb", ["XRPUSDT", "BTCUSDT"])
     for second in (2, 1):
         other.trade("binance_spot", second, second)
     assert Reader(other.connection).checksums() == before
@@ -263,14 +263,23 @@ def test_coverage_of_a_run_that_was_killed_ends_with_its_last_row(filled: Any, r
     assert found.percent == pytest.approx(50.0, abs=1e-4)
 
 
+def test_coverage_ends_where_a_gap_began_that_still_lasts(filled: Any, reader: Reader) -> None:
+    filled.run("live", 0, 100)
+    filled.trade("binance_spot", 1, 1)
+    filled.gap("trades", 30, None)
+    found = reader.coverage("trades", "binance_spot", "BTCUSDT", filled.at(0), filled.at(100))
+    assert found.percent == pytest.approx(30.0)
+
+
 def test_coverage_of_a_backfill_lies_between_its_rows_and_not_when_it_ran(
     filled: Any, reader: Reader
 ) -> None:
     filled.run("backfill", 1000, 1010)
     filled.trade("binance_spot", 10, 1)
     filled.trade("binance_spot", 20, 2)
-    found = reader.coverage("trades", "binance_spot", "BTCUSDT", filled.at(0), filled.at(20))
-    assert found.percent == pytest.approx(50.0)
+    # 10 of 2,000 seconds; the ten in which it was fetched are not counted
+    found = reader.coverage("trades", "binance_spot", "BTCUSDT", filled.at(0), filled.at(2000))
+    assert found.percent == pytest.approx(0.5)
 
 
 def test_instruments_are_those_last_read(filled: Any, reader: Reader) -> None:

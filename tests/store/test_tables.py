@@ -27,7 +27,8 @@ MATRIX = {
     "kraken_futures": "prices orderbooks trades open_interest candles",
     "pyth_oracle": "prices",
 }
-NINE = "btcusdt ethusdt solusdt xrpusdt arusdt brettusdt popcatusdt wifusdt pnutusdt".split()
+COINS = ("btc", "eth", "sol", "xrp", "ar", "brett", "popcat", "wif", "pnut")
+NINE = [f"{coin}usdt" for coin in COINS]
 SHARED = "venue symbol id timestamp received clock source run"
 LEVELS = " ".join(
     f"{side}_{rank}_{what}" for side in ("bid", "ask") for rank in range(1, 11) for what in ("price", "qty")

@@ -272,7 +272,7 @@ class Collected:
 
     async def until(self, found: Any, what: str) -> Any:
         async with asyncio.timeout(40):
-            while not (last := found()):  # noqa: ASYNC110 - asked from outside, nothing tells when
+            while not (last := found()):
                 await asyncio.sleep(0.05)
         assert last, what
         return last

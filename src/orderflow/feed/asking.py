@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from itertools import count
+from itertools import cycle
 
 import msgspec
 
@@ -11,14 +11,14 @@ from orderflow.feed.frames import Frame
 from orderflow.feed.health import VenueHealth
 from orderflow.feed.inbox import Inbox
 from orderflow.feed.limits import Backoff
-from orderflow.feed.line import Notes
+from orderflow.feed.line import NoteKind, Notes
 from orderflow.feed.rest import Rest
-from orderflow.market.errors import RegionBlocked, Rejected, Retry, UnknownSymbol, VenueChanged
+from orderflow.market.errors import RegionBlocked, Rejected, Retry, VenueChanged
 from orderflow.market.events import MS, SECOND, Control, Event, Instrument, Nanos
 from orderflow.venues.spec import Poll, Venue, answer
 
 CLOCK_EVERY_S = 600.0
-REJECTED_WAIT_S = 300.0
+REJECTED_WAIT_S = 300.0  # a refusal that repeating does not change may still be lifted from outside
 JITTER = 0.2  # of the time between two snapshots of a symbol
 
 
@@ -34,15 +34,24 @@ class Asking:
     """A feed's requests: each of its methods is a task that runs until cancelled, but for `snapshot`."""
 
     def __init__(
-        self, venue: Venue, rest: Rest, inbox: Inbox, world: World, notes: Notes, health: VenueHealth
+        self,
+        venue: Venue,
+        streams: Sequence[str] | None,
+        rest: Rest,
+        inbox: Inbox,
+        world: World,
+        notes: Notes,
+        health: VenueHealth,
     ) -> None:
+        self.polls = [one for one in venue.polls if streams is None or set(streams) & set(one.streams)]
+        self._channels = venue.channels_for(streams)
         self._venue, self._rest, self._inbox = venue, rest, inbox
         self._world, self._notes, self._health = world, notes, health
         self._due: asyncio.Queue[str] = asyncio.Queue()
         self._asked: set[str] = set()
         self._not_before: dict[str, Nanos] = {}
         self._missed: set[tuple[str, str]] = set()
-        self._refused: set[tuple[str, str]] = set()
+        self._shut: dict[tuple[str, str], Nanos] = {}
 
     # ── Listing and clock ─────────────────────────────────────────────────────────────────────
 
@@ -51,7 +60,7 @@ class Asking:
         backoff = Backoff(self._world.random)
         while self._venue.listing is not None:
             try:
-                frame = await self._rest.request(self._venue.listing)
+                frame = await self._rest.fresh(self._venue.listing)
                 trading = {
                     event.symbol
                     for event in understood(self._venue, frame)
@@ -74,9 +83,7 @@ class Asking:
     def _refuse(self, symbols: Sequence[str]) -> None:
         self._health.listing = "read"
         self._health.refused = list(symbols)
-        streams = dict.fromkeys(
-            stream for one in (*self._venue.channels_for(), *self._venue.polls) for stream in one.streams
-        )
+        streams = dict.fromkeys(stream for one in (*self._channels, *self.polls) for stream in one.streams)
         for symbol in symbols:
             reason = f"{self._venue.name} does not list {symbol} as trading"
             self._notes.say("refused", "listing", [(stream, symbol) for stream in streams], reason)
@@ -86,7 +93,7 @@ class Asking:
         while any(one.name == "time" for one in self._venue.endpoints):
             sent = self._world.clock()
             try:
-                frame = await self._rest.request("time")
+                frame = await self._rest.fresh("time")
                 pongs = [one.ts_event for one in understood(self._venue, frame) if isinstance(one, Control)]
             except (Retry, Rejected, VenueChanged):
                 pongs = []  # health.rest tells; the last offset stays
@@ -110,43 +117,44 @@ class Asking:
                 group.create_task(self._fetch(symbol, str(self._venue.snapshot)))
 
     async def _fetch(self, symbol: str, endpoint: str) -> None:
-        """Fetch one snapshot, again until it comes or is refused for good."""
+        """Fetch one snapshot, again until it comes."""
         about = [("orderbooks", symbol)]
         try:
             while True:
-                wait = self._not_before.get(symbol, 0) - self._world.clock()
-                if wait > 0:
-                    await self._world.sleep(wait / SECOND)
-                await self._inbox.room()
                 interval = self._venue.snapshot_interval_s * (1 + JITTER * self._world.random())
+                wait_s = (self._not_before.get(symbol, 0) - self._world.clock()) / SECOND
+                if wait_s > 0:
+                    await self._world.sleep(min(wait_s, interval))
+                await self._inbox.room()
                 self._not_before[symbol] = self._world.clock() + round(interval * SECOND)
-                wait_s = await self._put(endpoint, symbol, "snapshot", about)
-                if wait_s is None:
+                refused_s = await self._put(endpoint, symbol, "snapshot", about)
+                if refused_s is None:
                     return
-                await self._world.sleep(wait_s)
+                await self._world.sleep(refused_s)
         finally:
             self._asked.discard(symbol)
 
     # ── Polls ─────────────────────────────────────────────────────────────────────────────────
 
     async def poll(self, poll: Poll, symbols: Sequence[str]) -> None:
-        """Ask an endpoint again and again, its symbols spread evenly; a turn that is late is left out."""
+        """Ask an endpoint again and again, its symbols spread evenly over the time of a round."""
         asked: list[str | None] = list(symbols) if poll.per_symbol else [None]
         if not symbols:
             return
-        step = round(poll.every_s / len(asked) * SECOND)
-        began = self._world.clock()
-        for turn in count():
-            late = self._world.clock() - (began + turn * step)
-            if late < 0:
-                await self._world.sleep(-late / SECOND)
-            elif late > step * len(asked):
-                began += late // (step * len(asked)) * (step * len(asked))
-            symbol = asked[turn % len(asked)]
+        whole = round(poll.every_s * SECOND)
+        due = self._world.clock()
+        for symbol in cycle(asked):
+            now = self._world.clock()
+            due = min(max(due, now - whole), now + whole)  # more than a round late, or the clock was set
+            if due > now:
+                await self._world.sleep((due - now) / SECOND)
+            due += whole // len(asked)
+            until = self._shut.get((poll.endpoint, symbol or ""), 0)
+            if until > self._world.clock():
+                continue
+            await self._inbox.room()
             about = [(stream, one) for stream in poll.streams for one in ([symbol] if symbol else symbols)]
-            if (poll.endpoint, symbol or "") not in self._refused:
-                await self._inbox.room()
-                await self._put(poll.endpoint, symbol, poll.endpoint, about)
+            await self._put(poll.endpoint, symbol, poll.endpoint, about)
 
     async def _put(self, endpoint: str, symbol: str | None, route: str, about: Series) -> float | None:
         """Ask and put the answer into the inbox; else say why not, and return the seconds to wait.
@@ -156,23 +164,25 @@ class Asking:
         params = {} if symbol is None else {"symbol": self._venue.native(symbol)}
         key = (route, symbol or "")
         try:
-            frame = await self._rest.request(endpoint, **params)
+            frame = await self._rest.fresh(endpoint, **params)
         except Retry as error:
-            self._say_limited(key, about, error.message)
-            return max(error.after_s or 0.0, self._world.random())
+            wait_s = max(error.after_s or 0.0, self._world.random())
+            self._say_once("limited", key, about, error.message)
         except RegionBlocked as error:
-            self._say_limited(key, about, error.message)
-            return REJECTED_WAIT_S
+            wait_s = REJECTED_WAIT_S
+            self._say_once("limited", key, about, error.message)
         except Rejected as error:
-            self._refused.add(key)
-            reason = f"{symbol}: {error.message}" if isinstance(error, UnknownSymbol) else error.message
-            self._notes.say("refused", route, about, reason)
+            wait_s = REJECTED_WAIT_S
+            self._say_once("refused", key, about, error.message)
+        else:
+            self._missed.discard(key)
+            self._inbox.put([frame])
             return None
-        self._missed.discard(key)
-        self._inbox.put([frame])
-        return None
+        if wait_s >= REJECTED_WAIT_S:
+            self._shut[key] = self._world.clock() + round(wait_s * SECOND)
+        return wait_s
 
-    def _say_limited(self, key: tuple[str, str], about: Series, reason: str) -> None:
+    def _say_once(self, kind: NoteKind, key: tuple[str, str], about: Series, reason: str) -> None:
         if key not in self._missed:
             self._missed.add(key)
-            self._notes.say("limited", key[0], about, reason)
+            self._notes.say(kind, key[0], about, reason)

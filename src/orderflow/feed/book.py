@@ -10,6 +10,8 @@ SNAPSHOTS    each update is the whole book.
 """
 
 from collections import deque
+from heapq import nlargest, nsmallest
+from math import inf
 
 from orderflow.market.errors import BookGap
 from orderflow.market.events import BookTop, BookUpdate, Level, Nanos
@@ -31,7 +33,8 @@ class OrderBook:
         self.last_id: int | None = None
         self.in_step = False
         self._waiting: deque[BookUpdate] = deque(maxlen=KEPT_DIFFS)
-        self._joined = False  # a diff has been applied since the snapshot
+        self.joined = False  # a diff has been applied since the snapshot
+        self.caught_up: BookUpdate | None = None  # the last diff that had waited for the snapshot just taken
         self._best_bids = _Best(highest_first=True)
         self._best_asks = _Best(highest_first=False)
 
@@ -58,19 +61,26 @@ class OrderBook:
             self._best_bids.changes.append(update.bids)
             self._best_asks.changes.append(update.asks)
             self.last_id = update.last_id
-            self._joined = True
+            self.joined = True
         return follows
 
     def lose(self) -> None:
         """Forget the book: what comes next is not known to follow."""
         self.bids, self.asks = {}, {}
-        self.in_step, self._joined, self.last_id = False, False, None
+        self.in_step, self.joined, self.last_id = False, False, None
         self._begin()
 
-    def resume(self, bids: list[Level], asks: list[Level], last_id: int | None) -> None:
+    @property
+    def waiting(self) -> list[BookUpdate]:
+        """The diffs that wait for a snapshot, oldest first."""
+        return list(self._waiting)
+
+    def resume(
+        self, bids: list[Level], asks: list[Level], last_id: int | None, *, joined: bool = True
+    ) -> None:
         """Take up a book that was in step after the update `last_id`."""
         self.bids, self.asks, self.last_id = dict(bids), dict(asks), last_id
-        self.in_step = self._joined = True
+        self.in_step, self.joined = True, joined
         self._begin()
 
     def _begin(self) -> None:
@@ -81,14 +91,16 @@ class OrderBook:
     def _restart(self, snapshot: BookUpdate) -> bool:
         if self._rule is not BookRule.SNAPSHOTS and self.in_step and _older(snapshot.last_id, self.last_id):
             return False  # the diffs have already passed it
-        waiting = list(self._waiting)
+        waiting = [] if self._rule is BookRule.SNAPSHOTS else self.waiting
         self.bids = {price: size for price, size in snapshot.bids if size}
         self.asks = {price: size for price, size in snapshot.asks if size}
-        self.last_id, self.in_step, self._joined = snapshot.last_id, True, False
+        self.last_id, self.in_step, self.joined = snapshot.last_id, True, False
+        self.caught_up = None
         self._begin()
         for place, update in enumerate(waiting):
             try:
-                self.apply(update)
+                if self.apply(update):
+                    self.caught_up = update
             except BookGap:
                 self._waiting.extend(waiting[place + 1 :])
                 raise
@@ -104,10 +116,12 @@ class OrderBook:
                 return True
             if update.last_id < last:
                 return False
-            if self._joined:
+            if self.joined:
                 if update.last_id == last:
                     return False
-                raise BookGap(f"ids {last + 1}..{update.first_id - 1} missing: the diff follows {update.prev_id}")
+                raise BookGap(
+                    f"ids {last + 1}..{update.first_id - 1} missing: the diff follows {update.prev_id}"
+                )
             if update.first_id <= last:
                 return True
         elif self._rule is BookRule.CONTIGUOUS:
@@ -124,7 +138,9 @@ class OrderBook:
         bids, asks = self.bids, self.asks
         levels = (*self._best_bids.levels(bids), *self._best_asks.levels(asks))
         depth = min(len(bids), len(asks))
-        return BookTop(update.venue, update.symbol, update.ts_event, update.ts_recv, levels, depth, update.last_id)
+        return BookTop(
+            update.venue, update.symbol, update.ts_event, update.ts_recv, levels, depth, update.last_id
+        )
 
 
 class _Best:
@@ -139,7 +155,7 @@ class _Best:
     def __init__(self, *, highest_first: bool) -> None:
         self._sign = -1.0 if highest_first else 1.0
         self._near: set[float] = set()
-        self._bound = 0.0
+        self._bound = -self._sign * inf  # nothing is as good: the first look is at the whole side
         self.changes: list[list[Level]] = []
 
     def levels(self, side: dict[float, float]) -> list[float | None]:
@@ -153,9 +169,12 @@ class _Best:
                 near.update([price for price, _ in levels if price <= bound])
         self.changes.clear()
         found = sorted([price for price in near if price in side], reverse=highest_first)
-        if len(found) < min(BOOK_LEVELS, len(side)) or len(found) > 4 * _NEAR:
-            found = sorted(side, reverse=highest_first)[:_NEAR]
-            self._bound = found[-1] if found else 0.0
+        if len(found) < min(BOOK_LEVELS, len(side)):  # the market has moved away: look at the whole side
+            found = nlargest(_NEAR, side) if highest_first else nsmallest(_NEAR, side)
+            self._bound = found[-1]
+        elif len(found) > 4 * _NEAR:
+            found = found[:_NEAR]
+            self._bound = found[-1]
         self._near = set(found)
         flat: list[float | None] = []
         for price in found[:BOOK_LEVELS]:
@@ -164,6 +183,7 @@ class _Best:
 
     def forget(self) -> None:
         self._near.clear()
+        self._bound = -self._sign * inf
         self.changes.clear()
 
 

@@ -92,7 +92,6 @@ class Connection:
         self._closing = asyncio.Event()
         self._spoke = asyncio.Event()
         self._paused = False
-        self._frames = 0
         self._hearing: Hearing | None = None
 
     @property
@@ -192,7 +191,6 @@ class Connection:
         health.frames += len(frames)
         health.bytes += size
         health.last_frame_ts = frames[-1].ts_recv
-        self._frames += len(frames)
         if self._asked or not self._spoke.is_set():
             self._look(frames, ANSWER_BYTES)
         elif min(lengths) < SHORT_BYTES:
@@ -236,6 +234,7 @@ class Connection:
                 waited = (self._ended,) if until_lost else (self._ended, closing)
                 await within(world.sleep, world.tick_s, *waited)
                 now = world.clock()
+                socket.heard_ts = min(socket.heard_ts, now)  # the clock may have been set back
                 if self._ended.done():
                     return Ending(False, self._ended.result())
                 if self._paused:
@@ -254,7 +253,7 @@ class Connection:
     def _judge(self, now: int, fell_silent: Callable[[list[str]], None]) -> None:
         if self._hearing is None:
             return
-        fallen, _ = self._hearing.judge(now, self._frames)
+        fallen, _ = self._hearing.judge(now, spoken=self._spoke.is_set())
         self._health.silent = sorted(self._hearing.silent)
         if fallen:
             fell_silent(fallen)

@@ -9,9 +9,7 @@ import msgspec
 
 from orderflow.market.events import Nanos
 
-ConnectionState: TypeAlias = Literal[
-    "waiting", "connecting", "subscribing", "connected", "replacing", "stopped"
-]
+ConnectionState: TypeAlias = Literal["waiting", "connecting", "connected", "replacing", "stopped"]
 FeedState: TypeAlias = Literal["idle", "running", "failed", "stopped"]
 
 

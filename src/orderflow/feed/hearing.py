@@ -16,62 +16,62 @@ _payload = attrgetter("payload")
 class Hearing:
     """Watches `patience`: name of a channel → seconds it may be silent, None for those that may always.
 
-    One burst after each `judge` is sampled. Only when a channel has not been heard for half of its
-    patience are all bursts looked at, until it speaks or is reported. Names are found where they
-    stand in quotes at the beginning of a frame; a connection on which no name was ever found though
-    frames came is not judged.
+    One burst after each `judge` is sampled. A channel that no sample has named for half of its
+    patience is suspected, as all are at first; while there are suspects every burst is looked at, and
+    a suspect that says nothing for its whole patience is silent. So nobody is called silent who
+    spoke, and a channel that stops is reported after at most one and a half times its patience.
+    Names are found where they stand in quotes at the beginning of a frame; a connection on which no
+    name was ever found though data came is not judged.
     """
 
     def __init__(self, patience: Mapping[str, float | None], now: Nanos) -> None:
-        self._patience = {
-            name.encode(): round(seconds * SECOND)
-            for name, seconds in patience.items()
-            if seconds is not None
-        }
+        judged = {name: seconds for name, seconds in patience.items() if seconds is not None}
+        self._patience = {name.encode(): round(seconds * SECOND) for name, seconds in judged.items()}
         self._known = {name.encode() for name in patience}
         self._heard = dict.fromkeys(self._patience, now)
+        self._suspected = dict.fromkeys(self._patience, now)
         self._heads: set[bytes] = set()
-        self._named = self._spoken = False
-        self._suspects = False
+        self._named = False
         self.silent: set[str] = set()
         self.wants = bool(self._patience)
 
     def listen(self, frames: list[Frame]) -> None:
         """Look at a burst; to be called only while `wants` is true."""
-        if not self._suspects:
+        if not self._suspected:
             self.wants = False
             frames = frames[-SAMPLE:]
         self._heads.update([payload[:HEAD_BYTES] for payload in map(_payload, frames)])
         if len(self._heads) > _HEADS:
-            self._named_at(frames[-1].ts_recv)
+            self._note(frames[-1].ts_recv)
 
-    def judge(self, now: Nanos, frames: int) -> tuple[list[str], list[str]]:
-        """Return the channels that fell silent and those that speak again; `frames` is how many came."""
-        self._spoken = frames > 0
-        again = self._named_at(now)
-        waited = {name: now - heard for name, heard in self._heard.items()}
-        judged = self._named or not self._spoken
-        fallen = [
-            name.decode()
-            for name, seconds in waited.items()
-            if judged and seconds > self._patience[name] and name.decode() not in self.silent
-        ]
+    def judge(self, now: Nanos, *, spoken: bool) -> tuple[list[str], list[str]]:
+        """Return the channels that fell silent and those that speak again; `spoken` if any data came."""
+        again = self._note(now)
+        fallen: list[str] = []
+        for name, patience in self._patience.items():
+            since = self._suspected.get(name)
+            if since is None:
+                if now - self._heard[name] > patience // 2:
+                    self._suspected[name] = now
+            elif now - since > patience and (self._named or not spoken) and name.decode() not in self.silent:
+                fallen.append(name.decode())
         self.silent.update(fallen)
-        self._suspects = any(seconds > self._patience[name] // 2 for name, seconds in waited.items())
         self.wants = bool(self._patience)
         return fallen, again
 
     def deaf(self, now: Nanos) -> None:
         """Nothing was read until now, so nobody was silent."""
         self._heard = dict.fromkeys(self._heard, now)
+        self._suspected = dict.fromkeys(self._suspected, now)
 
-    def _named_at(self, now: Nanos) -> list[str]:
-        """Note the names in the heads as heard now; return those that had been silent."""
+    def _note(self, now: Nanos) -> list[str]:
+        """Note the channels named in the heads as heard now; return those that had been silent."""
         again: list[str] = []
         for name in _names(self._heads, self._known):
             self._named = True
             if name in self._heard:
                 self._heard[name] = now
+                self._suspected.pop(name, None)
                 if name.decode() in self.silent:
                     self.silent.discard(name.decode())
                     again.append(name.decode())

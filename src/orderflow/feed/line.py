@@ -1,6 +1,7 @@
 """A line: one shard of a venue's channels, kept connected; lost, replaced, and said so in notes."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Literal
 
@@ -12,6 +13,8 @@ from orderflow.feed.limits import Backoff, ConnectBudget
 from orderflow.market.errors import Rejected, Retry
 from orderflow.market.events import SECOND
 from orderflow.venues.spec import Venue
+
+log = logging.getLogger(__name__)
 
 REJECTED_WAIT_S = 300.0  # a refusal that repeating does not change may still be lifted from outside
 LINGER_S = 1.0  # a replaced socket is read for so long: what the venue had sent it is still under way
@@ -27,6 +30,8 @@ class Notes:
 
     def say(self, kind: NoteKind, route: str, about: Series, reason: str = "") -> None:
         self._health.notes[kind] = self._health.notes.get(kind, 0) + 1
+        level = logging.INFO if kind == "connected" else logging.WARNING
+        log.log(level, "%s %s: %s, %d series %s", self._venue, route, kind, len(about), reason)
         said = Note(kind, route, about, reason)
         self._inbox.put([note(self._venue, self._world.clock(), said)])
 
@@ -134,6 +139,8 @@ class Line:
             if not opening.done():
                 self._close(old)
                 self._say("disconnected", old.carried, dying.result().reason)
+                self.health.reconnects += 1
+                self.health.becomes("connecting", self._world.clock(), dying.result().reason)
                 fresh = await opening
                 self._say("connected", fresh.carried)
                 return fresh

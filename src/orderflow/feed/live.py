@@ -58,7 +58,7 @@ class Feed:
         self.rest = Rest(venue, self._hosts, clock=clock, sleep=sleep, random=random, transport=transport)
         self.health = VenueHealth(venue.name, rest=self.rest.health)
         self._notes = Notes(venue, inbox, self._world, self.health)
-        self._asking = Asking(venue, self.rest, inbox, self._world, self._notes, self.health)
+        self._asking = Asking(venue, streams, self.rest, inbox, self._world, self._notes, self.health)
 
     def request_snapshot(self, symbol: str) -> None:
         """Ask for a book's snapshot; it arrives in the inbox. Asking again while one is due does nothing."""
@@ -75,9 +75,8 @@ class Feed:
                 group.create_task(self._asking.clock_offset())
                 await self._patiently(listed)
                 symbols = [one for one in self.symbols if one not in self.health.refused]
-                for poll in self.venue.polls:
-                    if self._streams is None or any(stream in self._streams for stream in poll.streams):
-                        group.create_task(self._asking.poll(poll, symbols))
+                for poll in self._asking.polls:
+                    group.create_task(self._asking.poll(poll, symbols))
                 for line in self._lines(symbols):
                     self.health.connections.append(line.health)
                     group.create_task(line.run())

@@ -3,6 +3,7 @@
 import asyncio
 import random as chance
 import time
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
@@ -31,6 +32,8 @@ MOST_BYTES = 32 * 1024 * 1024
 PATIENCE_S = 15.0  # a turn that is further away is an error at once, so that its asker can say so
 _UNKNOWN_SYMBOL = -1121
 
+_Key: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
+
 
 class _Complaint(msgspec.Struct):
     code: int
@@ -58,7 +61,7 @@ class Rest:
         self._clock, self._sleep, self._random = clock, sleep, random
         self._windows: dict[str, Window] = rest_windows(venue.buckets, clock)
         self._turns = {name: asyncio.Lock() for name in self._windows}
-        self._cache: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[Nanos, Frame]] = {}
+        self._cache: dict[_Key, tuple[Nanos, Frame]] = {}
         self._http = httpx.AsyncClient(
             base_url=(hosts or venue.hosts).rest,
             transport=transport,
@@ -72,23 +75,27 @@ class Rest:
         await self._http.aclose()
 
     async def request(self, endpoint_name: str, **params: object) -> Frame:
-        """Ask an endpoint and return its body, with the whole address that it answers.
+        """Return an endpoint's body, with the whole address that it answers; a kept one for `cache_s`.
 
         Statuses of `refusals.retry` and lost connections are tried four times. Raises `RateLimited`,
         `Banned`, `VenueUnavailable`, `Disconnected`; or a `Rejected`: `UnknownSymbol`,
         `InvalidArgument`, `RegionBlocked`, `TooLarge`, `UnsupportedByVenue`.
         """
         endpoint = self.venue.endpoint(endpoint_name)
-        query = self._query(endpoint, params)
-        key = (endpoint.name, tuple(sorted(query.items())))
-        cached = self._cache.get(key)
+        cached = self._cache.get(_key(endpoint, self._query(endpoint, params)))
         if cached is not None and cached[0] > self._clock():
             return cached[1]
+        return await self.fresh(endpoint_name, **params)
+
+    async def fresh(self, endpoint_name: str, **params: object) -> Frame:
+        """Ask as `request` does, whatever is kept: a frame of now, as recordings need it."""
+        endpoint = self.venue.endpoint(endpoint_name)
+        query = self._query(endpoint, params)
         frame = await self._insist(endpoint, query)
         if endpoint.cache_s > 0:
             now = self._clock()
             self._cache = {at: kept for at, kept in self._cache.items() if kept[0] > now}
-            self._cache[key] = (now + round(endpoint.cache_s * SECOND), frame)
+            self._cache[_key(endpoint, query)] = (now + round(endpoint.cache_s * SECOND), frame)
         return frame
 
     def _query(self, endpoint: Endpoint, params: dict[str, object]) -> dict[str, str]:
@@ -125,7 +132,9 @@ class Rest:
                 Disconnected(f"{self.venue.name}: {endpoint.path}: {type(error).__name__} {error}".rstrip())
             ) from error
         if response.status_code == httpx.codes.OK:
-            return Frame(self.venue.name, self._clock(), body, "http", str(response.url))
+            # a host may serve the venue under a prefix; an answer is told by the venue's own path
+            url = response.url.copy_with(path=endpoint.path, query=response.url.query or None)
+            return Frame(self.venue.name, self._clock(), body, "http", str(url))
         raise self._failed(self._meaning(endpoint, response, body))
 
     async def _turn(self, endpoint: Endpoint) -> None:
@@ -202,6 +211,10 @@ class Rest:
         self.health.failures += 1
         self.health.last_error = error.message
         return error
+
+
+def _key(endpoint: Endpoint, query: dict[str, str]) -> _Key:
+    return endpoint.name, tuple(sorted(query.items()))
 
 
 def _complaint(body: bytes) -> _Complaint | None:

@@ -243,7 +243,7 @@ def _unpacked(count: int, body: bytes, sources: list[tuple[str, str, str]]) -> l
     for place, number in enumerate(columns[:count]):
         venue, kind, url = sources[number]
         payload = body[ends[place] : ends[place + 1]]
-        add(Frame(venue, columns[count + place], payload, kind, url))  # type: ignore[arg-type]
+        add(Frame(venue, columns[count + place], payload, kind, url))
     return found
 
 

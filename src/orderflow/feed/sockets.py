@@ -66,14 +66,12 @@ class _Wire(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
         if kind is _TEXT and frame.fin:
-            self._append(frame.get_payload_as_bytes())
+            payload = frame.get_payload_as_bytes()
+            self._burst.append(Frame(self._venue, self._clock(), payload, "ws", self._route))
         else:
             self._uncommon(transport, frame, kind)
         if frame.last_in_buffer:
             self._hand_over()
-
-    def _append(self, payload: bytes) -> None:
-        self._burst.append(Frame(self._venue, self._clock(), payload, "ws", self._route))
 
     def _uncommon(self, transport: WSTransport, frame: WSFrame, kind: WSMsgType) -> None:
         if kind is _PING:
@@ -90,7 +88,8 @@ class _Wire(WSListener):
                     WSCloseCode.MESSAGE_TOO_BIG, f"a message of more than {self._most} bytes"
                 )
             if frame.fin:
-                self._append(b"".join(self._parts))
+                whole = b"".join(self._parts)
+                self._burst.append(Frame(self._venue, self._clock(), whole, "ws", self._route))
                 self._parts, self._parts_size = [], 0
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:

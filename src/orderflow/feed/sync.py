@@ -13,7 +13,7 @@ import msgspec
 from orderflow.feed.book import OrderBook, last_change, top_of
 from orderflow.feed.frames import NOTE, Frame, Note
 from orderflow.market.errors import BookGap
-from orderflow.market.events import BookTop, BookUpdate, Event, Gap, Level, Nanos, Trade
+from orderflow.market.events import BookTop, BookUpdate, Event, Gap, Level, Nanos
 from orderflow.venues.spec import BookRule, Venue
 
 BOOK_INTERVAL_MS = 250
@@ -32,6 +32,8 @@ class _Kept(msgspec.Struct):
     in_step: bool
     tapes: list[tuple[bool, int, Nanos]]  # (merged, id, time)
     open: list[Gap]
+    joined: bool = True
+    waiting: list[BookUpdate] = []
 
 
 _KEPT = msgspec.msgpack.Decoder(_Kept)
@@ -101,10 +103,14 @@ class Sync:
                 watched.asked = True
                 self._want_snapshot(update.symbol)
             return None
+        joined_by_diff = not update.snapshot
+        if update.snapshot and (last := watched.book.caught_up) is not None:
+            # What the snapshot made known is the state after the diffs that waited for it.
+            update = msgspec.structs.replace(last, ts_recv=update.ts_recv)
         if self.open and (gap := self.open.get(("orderbooks", update.symbol))):
             # A diff that joins after mere silence shows that nothing was missed.
-            joined = not update.snapshot and gap.reason.startswith("silent")
-            self._close("orderbooks", update.symbol, last_change(update), nothing_missed=joined)
+            nothing_missed = joined_by_diff and gap.reason.startswith("silent")
+            self._close("orderbooks", update.symbol, last_change(update), nothing_missed=nothing_missed)
         watched.good_ts = last_change(update)
         if watched.good_ts - watched.row_ts < self._interval and watched.good_ts >= watched.row_ts:
             return None
@@ -136,6 +142,8 @@ class Sync:
         last = self._tapes.get((symbol, merged))
         if last is not None and id <= last.id:
             return
+        if not ts and last is not None:
+            ts = last.ts  # a recording that does not tell when: not before the last one
         self._tapes[symbol, merged] = _Tape(id, ts)
         counted = last is not None and self._venue.consecutive_trades
         if counted and last is not None and id > last.id + 1:
@@ -152,7 +160,9 @@ class Sync:
             if last.ts < gap.from_ts:  # it began when the venue was last heard; trades before may be missing
                 self.void.append(gap)
             from_ts = min(last.ts, gap.from_ts)
-            gap = msgspec.structs.replace(gap, from_ts=from_ts, until_ts=ts, reason=f"{gap.reason}; {missing}")
+            gap = msgspec.structs.replace(
+                gap, from_ts=from_ts, until_ts=ts, reason=f"{gap.reason}; {missing}"
+            )
         self.changed.append(gap)
 
     # ── Gaps ──────────────────────────────────────────────────────────────────────────────────
@@ -206,15 +216,15 @@ class Sync:
                 watched.asked = False
         self.begin_gap(stream, symbol, since, f"{said.kind}: {said.reason}")
 
-    def resume_tape(self, symbol: str, merged: bool, id: int, ts: Nanos) -> None:
-        """Take up a tape after the trade `id`: what is missing since then will be a gap."""
-        self._tapes[symbol, merged] = _Tape(id, ts)
-
     # ── Beginning a journal here ──────────────────────────────────────────────────────────────
 
     def keep(self, ts_recv: Nanos) -> Iterator[Frame]:
         """Yield the books and tapes as frames, so that a segment that begins with them can be replayed."""
-        symbols = {*self._watched, *(symbol for symbol, _ in self._tapes), *(symbol for _, symbol in self.open)}
+        symbols = {
+            *self._watched,
+            *(symbol for symbol, _ in self._tapes),
+            *(symbol for _, symbol in self.open),
+        }
         for symbol in sorted(symbols):
             watched = self._watched.get(symbol) or _Watched(self._venue.book)
             book = watched.book
@@ -227,8 +237,10 @@ class Sync:
                 list(watched.row),
                 watched.good_ts,
                 book.in_step,
-                [(merged, *tape) for (one, merged), tape in self._tapes.items() if one == symbol],
+                [(merged, tape.id, tape.ts) for (one, merged), tape in self._tapes.items() if one == symbol],
                 [gap for gap in self.open.values() if gap.symbol == symbol],
+                book.joined,
+                book.waiting,
             )
             yield Frame(self._venue.name, ts_recv, msgspec.msgpack.encode(kept), "book")
 
@@ -237,7 +249,9 @@ class Sync:
         kept = _KEPT.decode(frame.payload)
         watched = self._watched[kept.symbol] = _Watched(self._venue.book)
         if kept.in_step:
-            watched.book.resume(kept.bids, kept.asks, kept.last_id)
+            watched.book.resume(kept.bids, kept.asks, kept.last_id, joined=kept.joined)
+        for update in kept.waiting:
+            watched.book.apply(update)
         watched.row, watched.row_ts, watched.good_ts = tuple(kept.row), kept.row_ts, kept.good_ts
         for merged, id, ts in kept.tapes:
             self._tapes[kept.symbol, merged] = _Tape(id, ts)

@@ -3,12 +3,12 @@
 import asyncio
 import gc
 import logging
+import os
 import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
-import duckdb
 import msgspec
 
 from orderflow import __version__
@@ -19,7 +19,7 @@ from orderflow.feed.live import Feed, live
 from orderflow.feed.recordings import recording
 from orderflow.feed.sync import BOOK_INTERVAL_MS
 from orderflow.jobs.pipeline import Pipeline
-from orderflow.market.events import SECOND, Nanos
+from orderflow.market.events import Nanos
 from orderflow.market.instruments import SYMBOLS
 from orderflow.store import access, runs, tables
 from orderflow.store.access import Service
@@ -263,18 +263,8 @@ class Collector:
             self._unwritten.popleft()
             self.flushes.note(flushed.rows, flushed.seconds)
         self.journal.trim(position)
-        wal = Path(f"{self.plan.db}.wal")
-        if wal.exists() and wal.stat().st_size > CHECKPOINT_BYTES:
-            await asyncio.to_thread(self._checkpoint)
-
-    def _checkpoint(self) -> None:
-        cursor = self._connection.cursor()
-        try:
-            cursor.execute("CHECKPOINT")
-        except duckdb.Error as error:  # a reader holds it back: the next flush tries again
-            log.info("checkpoint put off: %s", " ".join(str(error).split())[:200])
-        finally:
-            cursor.close()
+        if _size(f"{self.plan.db}.wal") > CHECKPOINT_BYTES:
+            await asyncio.to_thread(tables.checkpoint, self._connection)
 
     async def _watch_lag(self) -> None:
         loop = asyncio.get_running_loop()
@@ -297,7 +287,7 @@ class Collector:
             self.journal.append(list(self.pipeline.keep_books(time.time_ns())))
             self.journal.trim(position)
             runs.end(self._connection, self.run_row, time.time_ns())
-            self._checkpoint()
+            tables.checkpoint(self._connection)
         finally:
             access.stop(self._connection, self.plan.db, self.service)
             self.journal.close()
@@ -312,3 +302,8 @@ def lag_p99_ms(lags: Sequence[float]) -> float | None:
     return ranked[min(len(ranked) - 1, int(len(ranked) * 0.99))]
 
 
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0

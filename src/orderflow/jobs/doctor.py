@@ -32,8 +32,12 @@ async def examine(
     db: Path, venues: dict[str, Venue], hosts: dict[str, Hosts], *, offline: bool = False
 ) -> list[Finding]:
     """Look at the venues and the database; never raises for what is wrong with them."""
-    reached = [] if offline else await asyncio.gather(
-        *(reachable(venue, hosts.get(name) or venue.hosts) for name, venue in venues.items())
+    reached = (
+        []
+        if offline
+        else await asyncio.gather(
+            *(reachable(venue, hosts.get(name) or venue.hosts) for name, venue in venues.items())
+        )
     )
     stored = await asyncio.to_thread(_database, db)
     return [*reached, *stored, *_known_limits(venues)]
@@ -52,14 +56,24 @@ async def reachable(venue: Venue, hosts: Hosts) -> Finding:
         async with asyncio.timeout(REACH_S):
             frame = await rest.request(endpoint)
     except TimeoutError:
-        return Finding(about, "problem", f"{hosts.rest} did not answer in {REACH_S:.0f} s", "is the network up?")
+        return Finding(
+            about, "problem", f"{hosts.rest} did not answer in {REACH_S:.0f} s", "is the network up?"
+        )
     except OrderflowError as error:
         return Finding(about, "problem", error.message, error.hint)
     finally:
         await rest.close()
     took_ms = (time.perf_counter() - began) * 1000
-    clocks = [one.ts_event for one in answer(venue, frame.url, frame.payload, frame.ts_recv) if isinstance(one, Control)]
-    skew = "" if not clocks or clocks[0] is None else f", its clock {(clocks[0] - frame.ts_recv) / MS:+.0f} ms from ours"
+    clocks = [
+        one.ts_event
+        for one in answer(venue, frame.url, frame.payload, frame.ts_recv)
+        if isinstance(one, Control)
+    ]
+    skew = (
+        ""
+        if not clocks or clocks[0] is None
+        else f", its clock {(clocks[0] - frame.ts_recv) / MS:+.0f} ms from ours"
+    )
     return Finding(about, "ok", f"{hosts.rest} answered in {took_ms:.0f} ms{skew}")
 
 
@@ -72,7 +86,10 @@ def _database(db: Path) -> list[Finding]:
         said = f"{len(left)} journal segments wait from a run that was stopped; the next start reads them"
         found.append(Finding("journal", "note", said))
     if not db.exists():
-        return [*found, Finding(about, "note", f"{db} does not exist yet", "`orderflow init` or `orderflow up` makes it")]
+        return [
+            *found,
+            Finding(about, "note", f"{db} does not exist yet", "`orderflow init` or `orderflow up` makes it"),
+        ]
     try:
         with access.open_reader(db) as reader:
             counts, kind = reader.counts(), reader.kind
@@ -84,9 +101,13 @@ def _database(db: Path) -> list[Finding]:
     size_mb = db.stat().st_size / 1e6
     found.append(Finding(about, "ok", f"{total:,} rows, {size_mb:.1f} MB, {kind or 'nothing collected yet'}"))
     if running is not None:
-        found.append(Finding("collector", "ok", f"process {running.pid} collects; readers attach at {running.uri}"))
+        found.append(
+            Finding("collector", "ok", f"process {running.pid} collects; readers attach at {running.uri}")
+        )
     else:
-        found.append(Finding("collector", "note", "none is running on this database", "`orderflow up` starts one"))
+        found.append(
+            Finding("collector", "note", "none is running on this database", "`orderflow up` starts one")
+        )
     if lag:
         behind = (time.time_ns() - lag) / 1e9
         state = "problem" if running is not None and behind > 60 else "ok" if running is not None else "note"

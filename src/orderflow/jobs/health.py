@@ -84,7 +84,9 @@ def _problems(health: VenueHealth | None, connected: bool, age_ms: float | None)
         if one.state not in ("connected", "replacing"):
             found.append(f"{one.route} {one.state}" + (f" ({one.reason})" if one.reason else ""))
         if one.silent:
-            found.append(f"{one.route} silent: {', '.join(one.silent[:3])}" + ("…" if len(one.silent) > 3 else ""))
+            found.append(
+                f"{one.route} silent: {', '.join(one.silent[:3])}" + ("…" if len(one.silent) > 3 else "")
+            )
         if one.failed:
             found.append(f"{one.route} refused: {', '.join(one.failed[:3])}")
     if health.rest.banned_until is not None and health.rest.banned_until > time.time_ns():

@@ -77,7 +77,9 @@ async def record_frames(
 
     def so_far() -> Recorded:
         tally = pipeline.tally
-        return Recorded(str(folder), kind, tally.frames, tally.unknown.total(), (time.time_ns() - began) / 1e9)
+        return Recorded(
+            str(folder), kind, tally.frames, tally.unknown.total(), (time.time_ns() - began) / 1e9
+        )
 
     with Journal(folder, about=about, keep=True) as journal:
         frames = record(live(list(feeds.values())), journal)

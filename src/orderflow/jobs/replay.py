@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import duckdb
 import msgspec
 
 from orderflow import __version__
@@ -15,9 +14,10 @@ from orderflow.jobs.pipeline import Pipeline, Tally
 from orderflow.market.errors import OrderflowError
 from orderflow.market.events import Event, Gap, Nanos
 from orderflow.market.streams import STREAMS
-from orderflow.store import runs, tables
+from orderflow.store import runs
 from orderflow.store.live import Live
 from orderflow.store.runs import Kind
+from orderflow.store.tables import Connection
 from orderflow.store.writer import Writer
 from orderflow.venues.spec import Venue, answer
 
@@ -54,7 +54,7 @@ class Report(msgspec.Struct):
 
 def replay(
     paths: Sequence[Path],
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     venues: dict[str, Venue],
     *,
     venue: str | None = None,
@@ -88,7 +88,7 @@ def replay(
 
 def _replay_file(
     found: Recording,
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     venues: dict[str, Venue],
     report: Report,
     book_interval_ms: int,

@@ -11,8 +11,8 @@
     ├── VenueChanged          a frame that we cannot read          → keep the frame, count it, go on
     └── Rejected              the request itself is wrong          → tell the user, do not repeat
         ├── InvalidArgument, UnknownTool, UnknownSymbol, UnknownVenue, UnsupportedByVenue
-        ├── NoData, StaleData, TooLarge
-        ├── SubscriptionRefused, RegionBlocked
+        ├── NoData, TooLarge
+        ├── RegionBlocked
         └── StoreUnusable, RecordingUnreadable, DoorUnavailable
 
 Raise the leaf where it happens; catch the branch where something can be done. Every error has a
@@ -103,16 +103,8 @@ class NoData(Rejected):
     code = "no_data_for_range"
 
 
-class StaleData(Rejected):
-    code = "stale_data"
-
-
 class TooLarge(Rejected):
     code = "too_large"
-
-
-class SubscriptionRefused(Rejected):
-    code = "unsupported_by_venue"
 
 
 class RegionBlocked(Rejected):

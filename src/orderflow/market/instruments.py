@@ -54,7 +54,9 @@ class Market(msgspec.Struct, frozen=True):
 MARKETS: dict[str, Market] = {
     one.venue: one
     for one in (
-        Market("binance_futures", "binance", "futures", _FUTURES, ("ticker_24h", "index_prices", "large_trades")),
+        Market(
+            "binance_futures", "binance", "futures", _FUTURES, ("ticker_24h", "index_prices", "large_trades")
+        ),
         Market("binance_spot", "binance", "spot", _SPOT, ("large_trades",)),
         Market("bybit_futures", "bybit", "futures", _FUTURES, ("ticker_24h", "index_prices", "large_trades")),
         Market("bybit_spot", "bybit", "spot", _SPOT, ("large_trades",)),

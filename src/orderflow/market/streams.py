@@ -190,7 +190,10 @@ MARK_PRICES = Stream(
         _number("index_price", "index price", "quote", "index"),
         _number("basis", "mark less index", "quote", sql="mark_price - index_price"),
         _number(
-            "basis_bps", "basis over index", "bps", sql="(mark_price - index_price) / nullif(index_price, 0) * 1e4"
+            "basis_bps",
+            "basis over index",
+            "bps",
+            sql="(mark_price - index_price) / nullif(index_price, 0) * 1e4",
         ),
     ),
     key=("timestamp",),
@@ -204,7 +207,9 @@ FUNDING_RATES = Stream(
     (
         _number("funding_rate", "rate to be paid at next_funding_time", "fraction per interval", "rate"),
         _number("predicted_rate", "rate of the interval after", "fraction per interval", "predicted"),
-        _number("interval_hours", "hours between settlements; null where not yet known", "h", "interval_hours"),
+        _number(
+            "interval_hours", "hours between settlements; null where not yet known", "h", "interval_hours"
+        ),
         _number(
             "annualized_pct",
             "funding_rate over 8,760 hours, not compounded",

@@ -35,7 +35,7 @@ def permit(host: str, token: str | None) -> None:
     if not is_loopback(host) and not token:
         raise DoorUnavailable(
             f"{host} can be reached from other machines, and no token is set",
-            hint="set a token (ORDERFLOW_TOKEN), or listen on 127.0.0.1",
+            hint="set a token, or listen on 127.0.0.1",
         )
 
 

@@ -92,7 +92,7 @@ class Local:
         return self._reply(name, arguments, format)
 
     async def health(self) -> dict[str, Any]:
-        return {**self._context.health(), "kind": self._context.latest.kind}
+        return {"kind": self._context.latest.kind, **self._context.health()}
 
     def _reply(self, name: str, arguments: Mapping[str, Any] | None, format: Format | None) -> Reply:
         given = dict(arguments or {})
@@ -172,8 +172,7 @@ class Remote:
 
     def _asked(self, method: str, path: str, body: bytes | None) -> tuple[int, Any] | Failure:
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        assert self._parts.hostname is not None
-        connection = kind(self._parts.hostname, self._parts.port, timeout=self._timeout_s)
+        connection = kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout_s)
         try:
             connection.request(method, self._parts.path.rstrip("/") + path, body, self._headers)
             answer = connection.getresponse()

@@ -5,9 +5,11 @@ import contextlib
 import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +23,7 @@ from orderflow.servers.mcp_http import Doors
 from orderflow.servers.metrics import Counted, Metrics
 
 HOST, PORT = "127.0.0.1", 8022
+_LAST_PORT = 65_535
 
 _STATUS_CODES = {404: "invalid_argument", 405: "invalid_argument", 413: "too_large"}
 
@@ -47,15 +50,17 @@ def app(caller: Caller, *, token: str | None = None, toolset: str = "core") -> F
         redoc_url=None,
     )
     found.state.token = token
+    found.state.doors = doors
     routes.add(found, counted, metrics)
     found.router.routes.extend(doors.routes())
     found.add_exception_handler(HTTPException, _not_served)
+    found.add_exception_handler(RequestValidationError, _misread)
     found.add_middleware(Gate, token=token)
     return found
 
 
 async def _not_served(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+    error = cast(HTTPException, error)  # the handler is registered for it alone
     code = _STATUS_CODES.get(error.status_code, "invalid_argument")
     failure = Failure(
         code=code,
@@ -65,12 +70,25 @@ async def _not_served(request: Request, error: Exception) -> Response:
     return refused(error.status_code, failure, error.headers)
 
 
+async def _misread(request: Request, error: Exception) -> Response:
+    """Say a wrong query parameter in our words; the framework's own has another shape and status."""
+    first = cast(RequestValidationError, error).errors()[0]
+    failure = Failure(
+        code="invalid_argument", message=f"{first['loc'][-1]}: {first['msg']}", hint="see /docs"
+    )
+    return refused(400, failure)
+
+
 # ── Listening ─────────────────────────────────────────────────────────────────────────────────
 
 
 def listen(host: str = HOST, port: int = PORT, token: str | None = None) -> socket.socket:
     """Take the port (0: any free one), or raise `DoorUnavailable` saying why it cannot be had."""
     permit(host, token)
+    if not 0 <= port <= _LAST_PORT:
+        raise DoorUnavailable(
+            f"cannot listen on port {port}", hint=f"ports are 0 (any free one) to {_LAST_PORT}"
+        )
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         taken = socket.socket(family, kind, proto)
@@ -141,10 +159,14 @@ async def serve(
     try:
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
-        if ready is not None and server.started:
+        if not server.started:
+            await serving
+            raise DoorUnavailable("the service did not start", hint="the log says why")
+        if ready is not None:
             ready(url(door))
         await asyncio.shield(serving)
     finally:
         server.should_exit = True
+        await app.state.doors.leave()
         await serving
         door.close()

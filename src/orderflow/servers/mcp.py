@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import mcp_types as types
-from mcp.server.caching import CacheHint
+from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
@@ -14,13 +14,30 @@ from starlette.requests import Request
 import orderflow
 from orderflow import tools
 from orderflow.market.errors import OrderflowError
+from orderflow.servers import material
 from orderflow.servers.callers import Caller
 
-INSTRUCTIONS = " ".join(
-    ["Market", "data", "of", "many", "crypto", "venues,", "live", "or", "simulated", "(each", "answer", "says", "which).", "An", "answer", "is", "a", "first", "line", "that", "explains", "it,", "remarks", "after", "#,", "then", "rows", "as", "CSV;", "format=json", "and", "format=xml", "give", "the", "same", "rows.", "Unknown", "is", "empty,", "never", "0.", "Times", "in:", "ISO", "8601,", "epoch", "ms,", "-4h,", "now;", "out:", "UTC.", "Symbols", "are", "unified", "(BTCUSDT),", "venues", "are", "ids", "(binance_spot).", "max_tokens", "bounds", "an", "answer", "(default", "2000);", "its", "`next`", "continues", "it.", "An", "error", "says", "what", "is", "wrong,", "then", "after", "Hint", "what", "would", "be", "right.", "There", "are", "more", "tools", "than", "are", "listed:", "find_tools,", "then", "describe_tools,", "then", "call_tool.", "system_health", "says", "what", "is", "missing", "and", "why."]
+INSTRUCTIONS = (
+    "Market data of many crypto venues, live or simulated (each answer says which). An answer is a first "
+    "line that explains it, remarks after #, then rows as CSV; format=json and format=xml give the same "
+    "rows. Unknown is empty, never 0. Times in: ISO 8601, epoch ms, -4h, now; out: UTC. Symbols are "
+    "unified (BTCUSDT), venues are ids (binance_spot). max_tokens bounds an answer (default 2000); its "
+    "`next` continues it. An error says what is wrong, then after Hint what would be right. There are "
+    "more tools than are listed: find_tools, then describe_tools, then call_tool. system_health says what "
+    "is missing and why."
 )
 
 _LISTED_FOR_MS = 3_600_000  # the list changes with a release only
+
+_LISTS: tuple[CacheableMethod, ...] = (
+    "tools/list",
+    "resources/list",
+    "resources/templates/list",
+    "prompts/list",
+    "server/discover",
+)
+
+Asked: TypeAlias = ServerRequestContext[Any]
 
 
 def server(caller: Caller, toolset: str = "core") -> Server[Any]:
@@ -31,29 +48,48 @@ def server(caller: Caller, toolset: str = "core") -> Server[Any]:
     """
     _listed(toolset)
 
-    async def list_tools(
-        ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
-    ) -> types.ListToolsResult:
+    async def list_tools(ctx: Asked, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=_listed(_addressed(ctx) or toolset))
 
-    async def call_tool(
-        ctx: ServerRequestContext[Any], params: types.CallToolRequestParams
-    ) -> types.CallToolResult:
+    async def call_tool(ctx: Asked, params: types.CallToolRequestParams) -> types.CallToolResult:
         return await _called(caller, params.name, params.arguments)
+
+    async def list_resources(
+        ctx: Asked, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourcesResult:
+        return material.resources()
+
+    async def list_templates(
+        ctx: Asked, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        return material.templates()
+
+    async def read_resource(ctx: Asked, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+        return await material.read(caller, params.uri)
+
+    async def list_prompts(
+        ctx: Asked, params: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
+        return material.prompts()
+
+    async def get_prompt(ctx: Asked, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        return material.prompt(params.name, params.arguments)
 
     return Server(
         "orderflow",
         version=orderflow.__version__,
         title="crypto-orderflow",
         instructions=INSTRUCTIONS,
-        cache_hints={
-            "tools/list": CacheHint(_LISTED_FOR_MS, "public"),
-            "server/discover": CacheHint(_LISTED_FOR_MS, "public"),
-        },
+        cache_hints={method: CacheHint(_LISTED_FOR_MS, "public") for method in _LISTS},
         # Without it each call over the newer HTTP path would list all tools first.
         get_tool_input_schema=_schema,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_resources=list_resources,
+        on_list_resource_templates=list_templates,
+        on_read_resource=read_resource,
+        on_list_prompts=list_prompts,
+        on_get_prompt=get_prompt,
     )
 
 
@@ -73,7 +109,7 @@ async def _called(caller: Caller, name: str, arguments: Mapping[str, Any] | None
     )
 
 
-def _addressed(ctx: ServerRequestContext[Any]) -> str | None:
+def _addressed(ctx: Asked) -> str | None:
     """Return the toolset that the address names, where there is an address."""
     return toolset_of(ctx.request.url.path) if isinstance(ctx.request, Request) else None
 

@@ -1,11 +1,15 @@
 """MCP over HTTP: Streamable HTTP at `/mcp` and its kin, and `/sse` for clients that know only that."""
 
+import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 from mcp.server.lowlevel import Server
 from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.shared._stream_protocols import WriteStream
+from mcp.shared.message import SessionMessage
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
@@ -23,19 +27,38 @@ class Doors:
         self._server = mcp.server(caller, toolset)
         self._sessions = StreamableHTTPSessionManager(self._server, max_request_body_size=MOST_BYTES)
         self._sse = SseServerTransport("/messages/", max_request_body_size=MOST_BYTES)
+        self._older = _Sse(self._sse, self._server)
+        self._leaving = asyncio.Event()
 
-    def open(self) -> contextlib.AbstractAsyncContextManager[None]:
-        return self._sessions.run()
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        ready = asyncio.Event()
+        held = asyncio.create_task(self._hold(ready))
+        await ready.wait()
+        try:
+            yield
+        finally:
+            await self.leave()
+            await held
+
+    async def leave(self) -> None:
+        """End the long answers, each in good form, so that the port can close without waiting for them."""
+        self._leaving.set()
+        await self._older.leave()
+
+    async def _hold(self, ready: asyncio.Event) -> None:
+        async with self._sessions.run():
+            ready.set()
+            await self._leaving.wait()
 
     def routes(self) -> list[BaseRoute]:
         streamable = _Streamable(self._sessions)
-        old = _Sse(self._sse, self._server)
         return [
             Route("/mcp", streamable),
             Route("/mcp/{toolset}", streamable),
             Route("/mcp/x/{toolset}", streamable),
-            Route("/sse", old),
-            Route("/sse/", old),
+            Route("/sse", self._older),
+            Route("/sse/", self._older),
             Route("/messages", _Messages(self._sse)),
             Mount("/messages/", self._sse.handle_post_message),
         ]
@@ -64,6 +87,11 @@ class _Sse:
     def __init__(self, transport: SseServerTransport, server: Server[Any]) -> None:
         self._transport = transport
         self._server = server
+        self._writing: set[WriteStream[SessionMessage]] = set()
+
+    async def leave(self) -> None:
+        for one in list(self._writing):
+            await one.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "GET":
@@ -73,7 +101,11 @@ class _Sse:
             await refused(405, failure, {"Allow": "GET"})(scope, receive, send)
             return
         async with self._transport.connect_sse(scope, receive, send) as (read, write):
-            await self._server.run(read, write, self._server.create_initialization_options())
+            self._writing.add(write)
+            try:
+                await self._server.run(read, write, self._server.create_initialization_options())
+            finally:
+                self._writing.discard(write)
 
 
 class _Messages:

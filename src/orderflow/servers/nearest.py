@@ -55,5 +55,7 @@ class Nearest:
         if service is not None and service.door:
             return Remote(service.door, self._token), None
         reader = access.open_reader(self._db)
-        context = Context(latest=reader, health=lambda: of_reader(reader), fees=self._fees)
+        context = Context(
+            stored=True, latest=reader, gaps=reader.gaps, health=lambda: of_reader(reader), fees=self._fees
+        )
         return Local(context), reader

@@ -1,5 +1,6 @@
 """Answers: the types in which the store replies, and how names and windows are told to a user."""
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -15,6 +16,7 @@ from orderflow.market.events import SECOND, Nanos
 Numbers: TypeAlias = NDArray[np.float64]
 Times: TypeAlias = NDArray[np.int64]  # nanoseconds UTC
 Flags: TypeAlias = NDArray[np.bool_]
+Stretch: TypeAlias = tuple[Nanos, Nanos]
 Values: TypeAlias = NDArray[Any] | list[Any]
 
 
@@ -173,5 +175,5 @@ def _plain(values: Values) -> list[Any]:
     if isinstance(values, list):
         return values
     if values.dtype.kind == "f":
-        return [None if value != value else value for value in values.tolist()]
+        return [None if math.isnan(value) else value for value in values.tolist()]
     return values.tolist()

@@ -5,7 +5,7 @@ a database. Answers are the events themselves.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Protocol, TypeVar
 
 from orderflow.market.events import (
@@ -56,7 +56,7 @@ class Latest(Protocol):
 
 
 class Live:
-    """The latest state, kept by the functions that `setters` gives out.
+    """The latest state, in the places that `slots` and `tapes` give out.
 
     One thread updates; any may ask: an answer is a copy.
     """
@@ -66,28 +66,25 @@ class Live:
         self._symbols = set(symbols)
         self._latest: dict[type[Event], dict[str, dict[str, Any]]] = {kind: {} for kind in _KEPT}
         self._trades: dict[str, defaultdict[str, deque[Trade]]] = {}
-        self._setters: dict[str, dict[type[Event], Callable[[Any], None]]] = {}
         self._gaps: dict[tuple[str, str, str, Nanos], Gap] = {}
 
-    def setters(self, venue: str) -> dict[type[Event], Callable[[Any], None]]:
-        """Return, for each kind of event that is kept, the function to call with one of this venue."""
-        if venue in self._setters:
-            return self._setters[venue]
-        made = {kind: _setter(self._latest[kind].setdefault(venue, {})) for kind in _KEPT}
-        trades = self._trades[venue] = defaultdict(_recent)
+    def slots(self, venue: str) -> dict[type[Event], dict[str, Any]]:
+        """Return, for each kind of event that is kept, where the latest of this venue stand by symbol.
 
-        def keep(trade: Trade) -> None:
-            trades[trade.symbol].append(trade)
+        Whoever feeds this venue writes there: a dictionary's item costs a third of a call.
+        """
+        return {kind: latest.setdefault(venue, {}) for kind, latest in self._latest.items()}
 
-        made[Trade] = keep
-        self._setters[venue] = made
-        return made
+    def tapes(self, venue: str) -> defaultdict[str, deque[Trade]]:
+        """Return where the last trades of this venue stand by symbol, for whoever feeds it."""
+        return self._trades.setdefault(venue, defaultdict(_recent))
 
     def update(self, event: Event) -> None:
-        """Keep an event if it is of a kind that is kept; `setters` is the quicker way for a venue's feed."""
-        setter = self.setters(event.venue).get(type(event))
-        if setter is not None:
-            setter(event)
+        """Keep an event if it is of a kind that is kept."""
+        if isinstance(event, Trade):
+            self.tapes(event.venue)[event.symbol].append(event)
+        elif type(event) in self._latest:
+            self._latest[type(event)].setdefault(event.venue, {})[event.symbol] = event
 
     def gap(self, gap: Gap) -> None:
         """Keep a gap that opened or closed; the last `RECENT_GAPS` of them are kept."""
@@ -181,13 +178,6 @@ class Live:
         if symbol in self._symbols:
             return symbol
         return resolve(symbol, self.symbols())
-
-
-def _setter(kept: dict[str, Any]) -> Callable[[Any], None]:
-    def keep(event: Event) -> None:
-        kept[event.symbol] = event
-
-    return keep
 
 
 def _recent() -> deque[Trade]:

@@ -40,10 +40,10 @@ class Known:
         self._staged: dict[tuple[str, str], _Top] = {}
 
     def _load(self) -> dict[tuple[str, str], _Top]:
-        order = "epoch_us(timestamp)" if self._stream.order != "sequence" else "sequence"
-        value = "arg_max(open_interest, id)" if self._stream is OPEN_INTEREST else "NULL"
+        order = "coalesce(epoch_us(timestamp), 0)" if self._stream.order != "sequence" else "sequence"
+        value = "arg_max_null(open_interest, id)" if self._stream is OPEN_INTEREST else "NULL"
         found = self._cursor.execute(
-            f"SELECT venue, symbol, max({order}), max(id), {value} FROM {self._stream.name} GROUP BY ALL"  # noqa: S608
+            f"SELECT venue, symbol, max({order}), max(id), {value} FROM {self._stream.name} GROUP BY ALL"
         ).fetchall()
         return {
             (venue, symbol): _Top(_NOTHING if top is None else top, id, np.nan if last is None else last)
@@ -91,11 +91,15 @@ class Known:
         return np.concatenate(
             [
                 self._matching(rows[~null], np.flatnonzero(~null), stream.key, texts, names),
-                self._matching(rows[null], np.flatnonzero(null), stream.otherwise, texts, names),
+                self._matching(
+                    rows[null], np.flatnonzero(null), (stream.key[0], *stream.otherwise), texts, names
+                ),
             ]
         )
 
-    def _matching(self, rows: Rows, places: Index, key: Sequence[str], texts: list[str], names: Names) -> Index:
+    def _matching(
+        self, rows: Rows, places: Index, key: Sequence[str], texts: list[str], names: Names
+    ) -> Index:
         if not len(rows):
             return places
         stamps = _stamps(rows)
@@ -107,11 +111,14 @@ class Known:
         if stamps.all():
             # The same update may have come twice, by two sockets: then only our clocks differ, and little.
             same += " AND stored.timestamp BETWEEN make_timestamp($first) AND make_timestamp($last)"
-            window = {"first": int(stamps.min()) // 1000 - _HOUR_US, "last": int(stamps.max()) // 1000 + _HOUR_US}
+            window = {
+                "first": int(stamps.min()) // 1000 - _HOUR_US,
+                "last": int(stamps.max()) // 1000 + _HOUR_US,
+            }
         else:
             window = {}  # a row without any time may be anywhere
         found = self._cursor.execute(
-            f"SELECT place FROM asked SEMI JOIN {self._stream.name} AS stored"  # noqa: S608 - declared names
+            f"SELECT place FROM asked SEMI JOIN {self._stream.name} AS stored"
             f" ON stored.venue = asked.venue AND stored.symbol = asked.symbol AND {same}",
             window,
         ).fetchnumpy()["place"]
@@ -171,10 +178,13 @@ class Known:
         for place, id, was_closed, was_us in stored:
             ids[place] = id
             keep[place] = (bool(closed[place]), int(stamps[place])) > (was_closed, was_us)
-        gone = [(*names[int(rows["series"][place])], int(ids[place])) for place in np.flatnonzero(keep & (ids > 0))]
+        gone = [
+            (*names[int(rows["series"][place])], int(ids[place]))
+            for place in np.flatnonzero(keep & (ids > 0))
+        ]
         if gone:
             self._cursor.executemany(
-                f"DELETE FROM {self._stream.name} WHERE venue = ? AND symbol = ? AND id = ?",  # noqa: S608
+                f"DELETE FROM {self._stream.name} WHERE venue = ? AND symbol = ? AND id = ?",
                 gone,
             )
         unseen = ids == 0
@@ -182,18 +192,23 @@ class Known:
             ids[unseen] = self.number(rows["series"][unseen], names)
         return rows[keep], ids[keep]
 
-    def _stored_versions(self, rows: Rows, texts: list[str], names: Names) -> list[tuple[int, int, bool, int]]:
+    def _stored_versions(
+        self, rows: Rows, texts: list[str], names: Names
+    ) -> list[tuple[int, int, bool, int]]:
         stamps = _stamps(rows)
         columns = {"place": pa.array(np.arange(len(rows))), **_series_columns(rows["series"], names)}
         for name in self._stream.key:
             columns[name] = self._key_column(name, rows, stamps, texts)
         self._cursor.register("asked", pa.table(columns))
-        same = " AND ".join(f'stored."{name}" = asked."{name}"' for name in self._stream.key)
-        opened = rows["open_time"] // 1000
+        same = " AND ".join(
+            f'stored."{name}" IS NOT DISTINCT FROM asked."{name}"' for name in self._stream.key
+        )
+        opened = rows["open_time"]
+        opened = np.append(opened[opened != NULL], stamps[:1]) // 1000
         found = self._cursor.execute(
-            f"SELECT place, id, closed, epoch_us(timestamp) FROM asked JOIN {self._stream.name} AS stored"  # noqa: S608
+            f"SELECT place, id, closed, epoch_us(timestamp) FROM asked JOIN {self._stream.name} AS stored"
             f" ON stored.venue = asked.venue AND stored.symbol = asked.symbol AND {same}"
-            " AND stored.open_time BETWEEN make_timestamp(?) AND make_timestamp(?)",
+            " AND (stored.open_time BETWEEN make_timestamp(?) AND make_timestamp(?) OR stored.open_time IS NULL)",
             [int(opened.min()), int(opened.max())],
         ).fetchall()
         self._cursor.unregister("asked")
@@ -249,7 +264,7 @@ def _bits(rows: Rows, name: str) -> Index:
     """Return a key column as integers that are equal if the values are (NaN equals NaN)."""
     values = _stamps(rows) // 1000 if name == "timestamp" else rows[name]
     if values.dtype.kind == "f":
-        return np.ascontiguousarray(values).view(np.int64)
+        return np.where(np.isnan(values), np.nan, values + 0.0).view(np.int64)  # -0 is 0, too
     return values.astype(np.int64, copy=False)
 
 
@@ -275,7 +290,8 @@ def _latest_of_each(stream: Stream, rows: Rows) -> Index:
     """Return the places of the best row of each key, in the order in which the keys first came."""
     key = np.stack([rows["series"].astype(np.int64), *(_bits(rows, name) for name in stream.key)], axis=1)
     _, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
-    ranked = np.lexsort((np.arange(len(rows)), _stamps(rows), rows["closed"], group.ravel()))
+    # Of equals the first wins, as it does against a row that is stored.
+    ranked = np.lexsort((-np.arange(len(rows)), _stamps(rows) // 1000, rows["closed"], group.ravel()))
     last = np.flatnonzero(np.r_[group.ravel()[ranked][1:] != group.ravel()[ranked][:-1], True])
     return ranked[last][np.argsort(first, kind="stable")]
 

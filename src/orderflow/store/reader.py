@@ -14,6 +14,7 @@ import numpy as np
 
 from orderflow.market.errors import Disconnected, InvalidArgument, NoData, StoreUnusable
 from orderflow.market.events import (
+    HOUR,
     BookTop,
     Event,
     Funding,
@@ -32,6 +33,7 @@ from orderflow.store.answers import (
     GapRow,
     Listing,
     SeriesRows,
+    Stretch,
     Table,
     Trades,
     at,
@@ -41,7 +43,7 @@ from orderflow.store.answers import (
 from orderflow.store.live import RECENT_TRADES
 from orderflow.store.runs import RUN_COLUMNS, Run
 from orderflow.store.statements import Parameter, checksum, event, event_columns, micros, render
-from orderflow.store.tables import columns, identifier, text
+from orderflow.store.tables import columns, identifier
 
 E = TypeVar("E", bound=Event)
 
@@ -237,7 +239,7 @@ class Reader:
             f" FROM {identifier(stream)} {where}",
             bound,
         )[0]
-        heard = self._heard(stream, venue, symbol)
+        heard = self._heard(stream, venue, symbol, since, until)
         share = covered(since, until, heard, [(one.from_ts, one.until_ts or until) for one in missing])
         if not share:
             reason = f"nothing of {symbol} on {venue} was collected from {at(since)} to {at(until)}"
@@ -304,7 +306,7 @@ class Reader:
         order = "ASC" if limit is None else "DESC"
         found = self._ask(
             f"SELECT {names} FROM {stream} {where}"
-            f" ORDER BY timestamp {order}, venue::VARCHAR {order}, id {order} {cut}",
+            f" ORDER BY timestamp {order}, venue {order}, id {order} {cut}",
             bound,
             columnar.table,
         )
@@ -328,20 +330,23 @@ class Reader:
         )
         return NoData(f"no {what} in this window", hint=hint)
 
-    def _heard(self, stream: str, venue: str, symbol: str) -> list[tuple[Nanos, Nanos]]:
-        """Return the stretches of time in which runs heard this market."""
+    def _heard(self, stream: str, venue: str, symbol: str, since: Nanos, until: Nanos) -> list[Stretch]:
+        """Return the stretches in which runs heard this market, as far as rows within an hour tell."""
+        where, bound = self._where(symbol, venue, since - HOUR, until + HOUR)
+        parts = [
+            f"SELECT run, max(received) AS last FROM {one} {where} GROUP BY run"
+            for one in MARKETS[venue].streams
+        ]
         found = self._rows(
-            "WITH heard AS ("
-            + " UNION ALL ".join(
-                f"SELECT run, '{one}' AS stream, min(timestamp) AS first, max(timestamp) AS last,"
-                f" max(received) AS received FROM {one}"
-                f" WHERE venue = {text(venue)} AND symbol = {text(symbol)} GROUP BY run"
-                for one in MARKETS[venue].streams
-            )
-            + ") SELECT epoch_us(min(if(kind = 'backfill', first, started))) * 1000,"
-            " epoch_us(max(if(kind = 'backfill', last, coalesce(ended, received, last)))) * 1000"
-            " FROM heard JOIN runs ON id = run WHERE kind <> 'backfill' OR stream = ? GROUP BY id",
-            [stream],
+            f"WITH heard AS ({' UNION ALL '.join(parts)})"
+            " SELECT epoch_us(any_value(started)) * 1000,"
+            " epoch_us(coalesce(any_value(ended), max(last))) * 1000"
+            " FROM heard JOIN runs ON id = run WHERE kind <> 'backfill' GROUP BY id"
+            " UNION ALL"
+            f" SELECT epoch_us(min(timestamp)) * 1000, epoch_us(max(timestamp)) * 1000 FROM {stream}"
+            " WHERE venue = ? AND symbol = ? AND run IN (SELECT id FROM runs WHERE kind = 'backfill')"
+            " GROUP BY run",
+            [*bound * len(parts), venue, symbol],
         )
         return [(first, last + 1000) for first, last in found]  # the last instant is part of it
 

@@ -7,7 +7,7 @@ that are no integers, are kept aside and packed as the negative of their place.
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,13 +29,28 @@ def packed(stream: Stream, events: Sequence[Event], series: Mapping[str, int]) -
     loop, row, codes, dtype = _layout(stream.name)
     layout = struct.Struct("<i" + codes)
     data, texts = bytearray(layout.size * len(events)), _Texts()
+    slow: list[int] = []
 
     def slowly(at: int, number: int, event: Event) -> None:
+        slow.append(at // layout.size)
         values = (texts.packed(value, code) for value, code in zip(row(event), codes, strict=True))
         layout.pack_into(data, at, number, *values)
 
     loop(events, series, layout.pack_into, layout.size, data, slowly, struct.error)
-    return np.frombuffer(data, dtype), texts.found
+    rows = np.frombuffer(data, dtype)
+    if len(slow) < len(events):
+        _forget_negative_ids(stream, rows, slow)
+    return rows, texts.found
+
+
+def _forget_negative_ids(stream: Stream, rows: Rows, slow: list[int]) -> None:
+    """Make ids below 0, a venue's nonsense, unknown: below 0 are the places of texts, in `slow` rows."""
+    for column in stream.packed:
+        if column.type == "VARCHAR":
+            below = rows[column.name] < 0
+            below[slow] = False
+            if below.any():
+                rows[column.name][below] = NULL
 
 
 class _Texts:
@@ -72,7 +87,7 @@ def loop(events, series, pack, size, data, slowly, refused):
 """
 
 
-@lru_cache(maxsize=None)
+@cache
 def _layout(name: str) -> tuple[Callable[..., None], Callable[[Any], tuple[Any, ...]], str, np.dtype[Any]]:
     """Return a stream's packing loop, its row function, its struct codes and its numpy type.
 

@@ -65,9 +65,7 @@ def begin(
                 _json(settings or {}),
             ],
         )
-        found = _find(cursor, "key = ?", [key])
-        assert found is not None
-        return found
+        return _row(cursor, "key = ?", [key])
 
 
 def check(connection: duckdb.DuckDBPyConnection, kind: str) -> None:
@@ -102,6 +100,15 @@ def last(connection: duckdb.DuckDBPyConnection) -> Run | None:
 def _find(cursor: duckdb.DuckDBPyConnection, where: str, parameters: list[Any]) -> Run | None:
     row = cursor.execute(f"SELECT {RUN_COLUMNS} FROM runs WHERE {where} LIMIT 1", parameters).fetchone()
     return None if row is None else Run(*row[:-1], settings=json.loads(row[-1]))
+
+
+def _row(connection: duckdb.DuckDBPyConnection, where: str, parameters: list[Any]) -> Run:
+    found = _find(connection, where, parameters)
+    if found is None:
+        raise StoreUnusable(
+            "the table of runs did not keep a run", hint="`orderflow doctor` looks at the database"
+        )
+    return found
 
 
 def _json(settings: Mapping[str, Any]) -> str:

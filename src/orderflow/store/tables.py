@@ -11,17 +11,22 @@ and the process died before a checkpoint (its issue 20543): the file would never
 values written out, it replays.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import duckdb
 
 from orderflow.market.errors import InvalidArgument, StoreUnusable
 from orderflow.market.instruments import MARKETS, SYMBOLS, Series, series, venue_id
 from orderflow.market.streams import SHARED, STREAMS, Column, Stream
+
+log = logging.getLogger(__name__)
+
+Connection: TypeAlias = duckdb.DuckDBPyConnection
 
 PROGRAM = "crypto-orderflow"
 SCHEMA = 1  # grows with every change of a table's columns
@@ -142,6 +147,16 @@ def known_symbols(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return _values(connection, "symbol")
 
 
+def possible(connection: duckdb.DuckDBPyConnection, symbols: Iterable[str]) -> set[str]:
+    """Return those of the symbols that the tables hold or can be given."""
+    folded = {symbol.lower(): symbol for symbol in known_symbols(connection)}
+    return {
+        symbol
+        for symbol in sorted(symbols)
+        if _SYMBOL.fullmatch(symbol) and folded.setdefault(symbol.lower(), symbol) == symbol
+    }
+
+
 def recognise(connection: duckdb.DuckDBPyConnection) -> bool:
     """Return whether this is a database of ours (True) or an empty one (False).
 
@@ -184,6 +199,19 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDB
         cursor.execute("COMMIT")
     finally:
         cursor.close()
+
+
+def checkpoint(connection: Connection) -> bool:
+    """Bring the log into the file; False where a reader holds it back, so that it is tried again later."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute("CHECKPOINT")
+    except duckdb.Error as error:
+        log.info("checkpoint put off: %s", " ".join(str(error).split())[:200])
+        return False
+    finally:
+        cursor.close()
+    return True
 
 
 def open_for_writing(

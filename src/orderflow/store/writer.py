@@ -6,6 +6,8 @@ cursor of its own. Two rows are the same row by the stream's key. A row beyond t
 series is new without looking; only the others are looked up in the table.
 """
 
+import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -18,13 +20,18 @@ import pyarrow as pa
 
 from orderflow.market.errors import StoreUnusable
 from orderflow.market.events import US, Event, Gap, Instrument, Nanos
-from orderflow.market.streams import KEPT, LARGE_TRADES, OPEN_INTEREST, STREAMS, TRADES, Column, Stream
+from orderflow.market.streams import KEPT, OPEN_INTEREST, STREAMS, TRADES, Column, Stream
 from orderflow.store import merge, tables
 from orderflow.store.rows import NULL, Rows, packed
 from orderflow.store.runs import Run
 
+log = logging.getLogger(__name__)
+
 LARGE_TRADE_USD = {"BTC": 100_000.0, "ETH": 50_000.0}
 LARGE_TRADE_USD_OTHERS = 20_000.0
+
+_LAST = 2**63 - 1  # nanoseconds, in the year 2262
+_LAST_INTEGER = 2**31 - 1  # of counts: none is below zero
 
 _NO_IDS = np.empty(0, dtype=np.int64)
 
@@ -119,9 +126,9 @@ class Writer:
         began = time.perf_counter()
         if self.run is None:
             raise StoreUnusable("rows without a run cannot be written", hint="begin a run first")
-        self._number_series(batch)
-        parts = self._parts(batch)
         try:
+            self._number_series(batch)
+            parts = self._parts(batch)
             self._cursor.begin()
             rows = {name: self._insert(STREAMS[name], several, self.run) for name, several in parts.items()}
             self._upsert_gaps(batch, self.run)
@@ -150,16 +157,24 @@ class Writer:
             return
 
     def _number_series(self, batch: Batch) -> None:
-        """Give numbers to series that are met for the first time, and create their views."""
-        fresh: list[tuple[str, str]] = []
+        """Give numbers to series that are met for the first time, and create their views.
+
+        Events of a symbol that cannot be one are a venue's nonsense: they are taken out of the batch.
+        """
+        fresh: set[tuple[str, str]] = set()
         for (venue, _), events in batch.events.items():
             numbers = self._series.setdefault(venue, {})
-            for symbol in {event.symbol for event in events} - numbers.keys():
-                numbers[symbol] = len(self._names)
-                self._names.append((venue, symbol))
-                fresh.append((venue, symbol))
-        if fresh:
-            tables.ensure(self._cursor, sorted(fresh))
+            fresh |= {(venue, symbol) for symbol in {event.symbol for event in events} - numbers.keys()}
+        if not fresh:
+            return
+        possible = tables.possible(self._cursor, {symbol for _, symbol in fresh})
+        wanted = sorted(one for one in fresh if one[1] in possible)
+        tables.ensure(self._cursor, wanted)
+        for venue, symbol in wanted:
+            self._series[venue][symbol] = len(self._names)
+            self._names.append((venue, symbol))
+        if len(wanted) < len(fresh):
+            _leave_out(batch, fresh.difference(wanted))
 
     def _parts(self, batch: Batch) -> dict[str, list[tuple[str, list[Event]]]]:
         parts: dict[str, list[tuple[str, list[Event]]]] = {}
@@ -172,9 +187,13 @@ class Writer:
         blocks: list[Rows] = []
         texts: list[str] = []
         for venue, events in parts:
+            if not events:
+                continue
             rows, found = packed(stream, events, self._series[venue])
             blocks.append(merge.shift_texts(stream, rows, len(texts)))
             texts += found
+        if not blocks:
+            return 0
         rows = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
         known = self._known[stream.name]
         if stream.replaces:
@@ -188,7 +207,7 @@ class Writer:
         self._cursor.register("batch", table)
         self._cursor.execute(_insertion(stream), [run.kind, run.id])
         if stream is TRADES:
-            self._insert_large_trades(run)
+            self._cursor.execute(_LARGE, [run.kind, run.id])
         self._cursor.unregister("batch")
         return len(rows)
 
@@ -209,24 +228,25 @@ class Writer:
         }
         for column in stream.packed:
             columns[column.name] = _column(column, rows[column.name], texts)
+        if stream is TRADES:
+            limits = np.array([self._large_usd(symbol) for _, symbol in self._names])
+            columns["large_usd"] = pa.array(limits[series], from_pandas=True)
         if stream is OPEN_INTEREST:
             columns["previous_open_interest"] = pa.array(
                 known.previous(series, rows["open_interest"], self._names), from_pandas=True
             )
         return pa.table(columns)
 
-    def _insert_large_trades(self, run: Run) -> None:
-        """Copy the trades of the batch whose value is large for their coin, where the quote is a dollar."""
-        limits = pa.table({"base": list(self._large), "usd": list(self._large.values())})
-        self._cursor.register("limits", limits)
-        self._cursor.execute(_LARGE, [run.kind, run.id, LARGE_TRADE_USD_OTHERS])
-        self._cursor.unregister("limits")
+    def _large_usd(self, symbol: str) -> float:
+        """Return the value from which a trade of a symbol is large; NaN where its quote is no dollar."""
+        found = _DOLLAR.fullmatch(symbol)
+        return float("nan") if found is None else self._large.get(found["base"], LARGE_TRADE_USD_OTHERS)
 
     def _upsert_gaps(self, batch: Batch, run: Run) -> None:
         for gap in (*batch.void, *batch.gaps):
             self._cursor.execute(
                 'DELETE FROM gaps WHERE venue = ? AND symbol = ? AND stream = ? AND "from" = make_timestamp(?)',
-                [gap.venue, gap.symbol, gap.stream, gap.from_ts // US],
+                [gap.venue, gap.symbol, gap.stream, _micros(gap.from_ts)],
             )
         for gap in batch.gaps:
             self._cursor.execute(
@@ -236,8 +256,8 @@ class Writer:
                     gap.venue,
                     gap.symbol,
                     gap.stream,
-                    gap.from_ts // US,
-                    None if gap.until_ts is None else gap.until_ts // US,
+                    _micros(gap.from_ts),
+                    None if gap.until_ts is None else _micros(gap.until_ts),
                     gap.reason,
                     run.id,
                 ],
@@ -255,23 +275,39 @@ class Writer:
         self._cursor.unregister("listed")
 
 
+_DOLLAR = re.compile(r"(?P<base>\w+?)[-_/]?(FD|[BT])?USD[TC]?")
+
 _LARGE = """
 INSERT INTO large_trades BY NAME
 SELECT venue, symbol, id, timestamp, received, clock, ? AS source, ? AS run, trade_id,
        if(is_buyer_maker, 'sell', 'buy') AS side, price, quantity, price * quantity AS value_usd
-FROM batch LEFT JOIN limits ON regexp_matches(symbol, '^' || base || '[-_/]?USD')
-WHERE regexp_matches(symbol, 'USD[TC]?$') AND price * quantity >= coalesce(usd, ?)
+FROM batch WHERE price * quantity >= large_usd
 """
 
 
 def _insertion(stream: Stream) -> str:
     shared = "venue, symbol, id, timestamp, received, clock, ? AS source, ? AS run"
     own = ", ".join(f'{column.sql or _quoted(column)} AS "{column.name}"' for column in stream.columns)
-    return f"INSERT INTO {stream.name} BY NAME SELECT {shared}, {own} FROM batch"  # noqa: S608 - declared names
+    return f"INSERT INTO {stream.name} BY NAME SELECT {shared}, {own} FROM batch"
 
 
 def _quoted(column: Column) -> str:
     return f'"{column.name}"'
+
+
+def _leave_out(batch: Batch, series: set[tuple[str, str]]) -> None:
+    for (venue, stream), events in batch.events.items():
+        kept = [event for event in events if (venue, event.symbol) not in series]
+        if len(kept) < len(events):
+            batch.events[venue, stream] = kept
+            log.warning(
+                "%s: %d %s of symbols that cannot be: left out", venue, len(events) - len(kept), stream
+            )
+
+
+def _micros(ns: Nanos) -> int:
+    """Return microseconds; a time beyond 64 bits, which only nonsense has, is the last one within."""
+    return max(-_LAST, min(ns, _LAST)) // US
 
 
 def _one_line(error: Exception) -> str:
@@ -297,19 +333,34 @@ def _column(column: Column, values: npt.NDArray[Any], texts: list[str]) -> pa.Ar
             return _instants(values, values == NULL)
         case "VARCHAR":
             return merge.texts_of(values, texts)
+        case "INTEGER":
+            return pa.array(values, mask=(values < 0) | (values > _LAST_INTEGER))
         case _:
             return pa.array(values, mask=values == NULL)
 
 
 def _listed(one: Instrument) -> dict[str, Any]:
-    found = {field: getattr(one, field) for field in (
-        "venue", "symbol", "native", "kind", "base", "quote", "status", "trading",
-        "contract_size", "tick", "lot", "min_notional",
-    )}
+    found = {
+        field: getattr(one, field)
+        for field in (
+            "venue",
+            "symbol",
+            "native",
+            "kind",
+            "base",
+            "quote",
+            "status",
+            "trading",
+            "contract_size",
+            "tick",
+            "lot",
+            "min_notional",
+        )
+    }
     found["listed_since"] = _utc(one.listed_ts)
     found["read_at"] = _utc(one.ts_recv or one.ts_event)
     return found
 
 
 def _utc(ns: Nanos | None) -> np.datetime64 | None:
-    return None if ns is None else np.datetime64(ns // 1000, "us")
+    return None if ns is None or abs(ns) > _LAST else np.datetime64(ns // 1000, "us")

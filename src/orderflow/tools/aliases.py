@@ -76,10 +76,11 @@ ALIASES: dict[str, Alias] = {
             gather={"venues": ("exchange1", "exchange2")},
         ),
         Alias(name="crypto_scanner_health", tool="system_health"),
+        Alias(
+            name="get_orderbook_data",
+            tool="market_orderbook",
+            parameters={"symbol": None, "exchange": None},
+            gather={"venues": ("exchange",)},
+        ),
     )
 }
-
-
-def of(tool: str) -> tuple[str, ...]:
-    """Return the old names that answer as a tool."""
-    return tuple(one.name for one in ALIASES.values() if one.tool == tool)

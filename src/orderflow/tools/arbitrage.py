@@ -1,4 +1,4 @@
-"""Cross-venue tools: one symbol's price everywhere, what a pair of venues gives, what is left after fees."""
+"""Between venues: what a pair of venues gives, and what is left of it after fees."""
 
 from itertools import permutations
 from typing import Annotated, Any
@@ -6,114 +6,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta as Range
 
+from orderflow.tools import prices
 from orderflow.tools.answers import Answer, Row, Table
 from orderflow.tools.board import Board, Place, boards, meta, pair_kind
-from orderflow.tools.crossing import BPS, Crossing, cross, gross_bps, net_bps
+from orderflow.tools.crossing import Crossing, cross, gross_bps, net_bps
+from orderflow.tools.prices import FAMILY, NOT_TRADED, units
 from orderflow.tools.spec import Ask, VenueId, tool
-
-FAMILY = "cross_venue"
-_NOT_TRADED = ("oracle",)  # a reference price: nothing can be bought there
-
-_PRICES = {
-    "symbol": "",
-    "venue": "",
-    "market": "",
-    "bid": "quote",
-    "bid_size": "base",
-    "ask": "quote",
-    "ask_size": "base",
-    "mid": "quote",
-    "spread_bps": "bps",
-    "age_ms": "ms",
-}
-
-
-@tool(
-    family=FAMILY,
-    title="Prices across venues",
-    aliases=("get_crypto_prices", "compare_exchange_prices"),
-    columns=_PRICES,
-    example={"symbol": "BTCUSDT"},
-    limit=50,
-)
-def xv_prices(ask: Ask, symbol: str | None = None, venues: list[VenueId] | None = None) -> Answer:
-    """Best bid, ask, mid and age of a symbol on each venue now, in quote units, with where it is
-    cheapest to buy and dearest to sell.
-
-    Use it for "what is the price" and "is A above B": two venues also give gap and direction.
-
-    Args:
-        symbol: unified symbol as in BTCUSDT; all when left out
-        venues: all when left out
-    """
-    found = boards(ask, symbol, venues)
-    rows: list[Row] = []
-    for board in found:
-        for place in board.places:
-            rows.append(_price_row(place))
-    summary = {board.symbol: _extremes(board, venues) for board in found if board.places}
-    return Answer(
-        meta=meta(ask, found, _units(_PRICES), venues),
-        columns=list(_PRICES),
-        rows=rows,
-        summary=summary[found[0].symbol] if len(found) == 1 else summary,
-    )
-
-
-def _price_row(place: Place) -> Row:
-    spread = (
-        (place.ask - place.bid) / place.mid * BPS
-        if place.bid is not None and place.ask is not None and place.mid
-        else None
-    )
-    touch = [place.bid, place.bid_size, place.ask, place.ask_size]
-    return [place.symbol, place.venue, place.market, *touch, place.mid, spread, place.age_ms]
-
-
-def _extremes(board: Board, venues: list[str] | None) -> dict[str, Any]:
-    asks = [
-        (one.ask, one.venue) for one in board.places if one.ask is not None and one.market not in _NOT_TRADED
-    ]
-    bids = [
-        (one.bid, one.venue) for one in board.places if one.bid is not None and one.market not in _NOT_TRADED
-    ]
-    cheapest, dearest = min(asks, default=None), max(bids, default=None)
-    found: dict[str, Any] = {
-        "cheapest_to_buy": None if cheapest is None else {"venue": cheapest[1], "ask": cheapest[0]},
-        "dearest_to_sell": None if dearest is None else {"venue": dearest[1], "bid": dearest[0]},
-    }
-    if len(board.places) + len(board.missing) == 2:
-        found["comparison"] = _comparison(board)
-    return found
-
-
-def _comparison(board: Board) -> dict[str, Any]:
-    """Return the gap of two venues: the first's mid less the second's, in % of the second's."""
-    if len(board.places) < 2:
-        return {"gap": None, "gap_pct": None, "direction": None, "reason": "; ".join(board.missing.values())}
-    first, second = board.places
-    kind = pair_kind(first, second)
-    if first.mid is None or second.mid is None or not second.mid:
-        return {
-            "gap": None,
-            "gap_pct": None,
-            "direction": None,
-            "pair_kind": kind,
-            "reason": "a side of a book is empty",
-        }
-    gap = first.mid - second.mid
-    above = f"{first.venue} above {second.venue}" if gap > 0 else f"{second.venue} above {first.venue}"
-    return {
-        "gap": gap,
-        "gap_pct": gap / second.mid * 100,
-        "direction": above if gap else "equal",
-        "pair_kind": kind,
-    }
-
-
-def _units(columns: dict[str, str]) -> dict[str, str]:
-    return {name: unit for name, unit in columns.items() if unit}
-
 
 _SPREADS = {
     "symbol": "",
@@ -146,8 +44,10 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     def net(self) -> float | None:
         return None if self.fees is None else net_bps(self.ask, self.bid, *self.fees)
 
-    def crossing(self) -> Crossing | None:
-        return None if self.fees is None else cross(self.buy.asks, self.sell.bids, *self.fees)
+    def crossing(self, least_bps: float) -> Crossing | None:
+        if self.fees is None:
+            return None
+        return cross(self.buy.asks, self.sell.bids, *self.fees, least_bps=least_bps)
 
     def row(self) -> Row:
         net = self.net
@@ -169,7 +69,7 @@ def _pairs(ask: Ask, found: list[Board]) -> list[Pair]:
     """Return all pairs, the best net first; those whose fees are unknown last, by gross."""
     pairs: list[Pair] = []
     for board in found:
-        traded = [one for one in board.places if one.market not in _NOT_TRADED]
+        traded = [one for one in board.places if one.market not in NOT_TRADED]
         for buy, sell in permutations(traded, 2):
             if buy.ask is not None and sell.bid is not None and buy.ask > 0:
                 fees = ask.context.fees.get(buy.venue), ask.context.fees.get(sell.venue)
@@ -181,7 +81,7 @@ def _pairs(ask: Ask, found: list[Board]) -> list[Pair]:
 def _fees(ask: Ask, found: list[Board]) -> dict[str, float | None]:
     """Name the taker fee that was reckoned with for each venue, in bps; null where none is declared."""
     venues = dict.fromkeys(
-        one.venue for board in found for one in board.places if one.market not in _NOT_TRADED
+        one.venue for board in found for one in board.places if one.market not in NOT_TRADED
     )
     return {venue: ask.context.fees.get(venue) for venue in venues}
 
@@ -189,7 +89,6 @@ def _fees(ask: Ask, found: list[Board]) -> dict[str, float | None]:
 @tool(
     family=FAMILY,
     title="Spreads between venues",
-    aliases=("get_crypto_spreads",),
     columns=_SPREADS,
     example={"symbol": "BTCUSDT"},
     limit=50,
@@ -213,7 +112,7 @@ def xv_spreads(
     """
     found = boards(ask, symbol, venues, max_age_ms)
     answer = Answer(
-        meta=meta(ask, found, _units(_SPREADS), venues),
+        meta=meta(ask, found, units(_SPREADS), venues),
         columns=list(_SPREADS),
         rows=[pair.row() for pair in _pairs(ask, found)],
         summary={"taker_fee_bps": _fees(ask, found)},
@@ -252,7 +151,6 @@ _BEST_SPREADS = 20
 @tool(
     family=FAMILY,
     title="Arbitrage net of fees",
-    aliases=("analyze_crypto_arbitrage_tool", "get_arbitrage_opportunities"),
     columns=_OPPORTUNITIES,
     example={"symbol": "BTCUSDT", "min_profit_pct": 0.05},
     limit=20,
@@ -274,7 +172,7 @@ def xv_arbitrage(
 
     Args:
         symbol: unified symbol as in BTCUSDT; all when left out
-        min_profit_pct: least net profit in % of the cost
+        min_profit_pct: least net profit in % of the cost, for each level taken
         venues: all when left out
         include_spreads: add all pairs at the touch
         include_opportunities: list the opportunities
@@ -282,11 +180,11 @@ def xv_arbitrage(
     """
     found = boards(ask, symbol, venues, max_age_ms)
     pairs = _pairs(ask, found)
-    crossed = [(pair, crossing) for pair in pairs if (crossing := pair.crossing()) is not None]
-    kept = [(pair, one) for pair, one in crossed if one.net_bps / 100 >= min_profit_pct]
+    least_bps = min_profit_pct * 100
+    kept = [(pair, one) for pair in pairs if (one := pair.crossing(least_bps)) is not None]
     kept.sort(key=lambda each: -each[1].net_bps)
     answer = Answer(
-        meta=meta(ask, found, _units(_OPPORTUNITIES), venues),
+        meta=meta(ask, found, units(_OPPORTUNITIES), venues),
         columns=list(_OPPORTUNITIES),
         rows=[_opportunity(pair, one) for pair, one in kept] if include_opportunities else [],
         summary={
@@ -300,7 +198,7 @@ def xv_arbitrage(
             columns=list(_SPREADS), rows=[one.row() for one in pairs[:_BEST_SPREADS]]
         )
         answer.more["prices"] = Table(
-            columns=list(_PRICES), rows=[_price_row(one) for board in found for one in board.places]
+            columns=list(prices.COLUMNS), rows=[prices.row(one) for board in found for one in board.places]
         )
     _note(answer, found)
     return answer
@@ -351,8 +249,8 @@ def _verdict(pairs: list[Pair], kept: list[tuple[Pair, Crossing]], least: float)
             else " (basis: a future against spot, not riskless)"
         )
         return (
-            f"{len(kept)} found; best: {found.size:.8g} {pair.buy.symbol} bought on {pair.buy.venue}, sold on "
-            f"{pair.sell.venue}, {found.net_bps:.2f} bps net{kind}"
+            f"{len(kept)} found; best: {found.size:.8g} {pair.buy.symbol} bought on {pair.buy.venue}, "
+            f"sold on {pair.sell.venue}, {found.net_bps:.2f} bps net{kind}"
         )
     if not pairs:
         return "nothing to compare: fewer than two venues answered with both sides"
@@ -362,4 +260,5 @@ def _verdict(pairs: list[Pair], kept: list[tuple[Pair, Crossing]], least: float)
         return f"unknown: best gap is {best.gross:.2f} bps ({where}), but a fee is not declared"
     if best.net > 0:
         return f"none at {least:g} % or more; best at the touch is {best.net:.2f} bps net ({where})"
-    return f"none; best gap is {best.gross:.2f} bps before fees ({where}) and lacks {-best.net:.2f} bps to break even"
+    lacks = f"lacks {-best.net:.2f} bps to break even"
+    return f"none; best gap is {best.gross:.2f} bps before fees ({where}) and {lacks}"

@@ -8,13 +8,15 @@ from typing import Any, Literal
 import msgspec
 
 from orderflow.market.errors import NoData, UnknownSymbol
-from orderflow.market.events import HOUR, MS, BookTop, Gap, Level, Nanos, Quote
+from orderflow.market.events import HOUR, MS, BookTop, Level, Nanos, Quote
 from orderflow.market.instruments import MARKETS, venue_id
 from orderflow.tools.answers import Meta, Venues, Window
+from orderflow.tools.context import Hole
 from orderflow.tools.spec import Ask
 from orderflow.tools.times import millis
 
 PairKind = Literal["same_kind", "basis"]
+MOST_GAPS = 10  # in a meta; system_health counts them all
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,8 +89,7 @@ def boards(
     asked = list(dict.fromkeys(venue_id(one) for one in venues)) if venues else None
     wanted = symbols(ask, symbol)
     quotes, tops = ask.latest.quotes(symbol and wanted[0]), ask.latest.tops(symbol and wanted[0])
-    now = _reference(ask, [*quotes, *tops])
-    found = [_board(ask, one, quotes, tops, asked, now, max_age_ms) for one in wanted]
+    found = [_board(ask, one, quotes, tops, asked, ask.now, max_age_ms) for one in wanted]
     if not any(board.places for board in found):
         reasons = "; ".join(
             f"{venue} {reason}" for board in found[:1] for venue, reason in board.missing.items()
@@ -99,11 +100,6 @@ def boards(
             + (", and a larger max_age_ms takes older ones" if max_age_ms else ""),
         )
     return found
-
-
-def _reference(ask: Ask, events: Iterable[Quote | BookTop]) -> Nanos:
-    newest = max((_time(one) for one in events), default=ask.now)
-    return newest if ask.latest.kind == "replay" else ask.now
 
 
 def _time(event: Quote | BookTop) -> Nanos:
@@ -148,7 +144,7 @@ def _place(
     bids, asks = (levels(top.levels[:20]), levels(top.levels[20:])) if top else ([], [])
     if max_age_ms is not None and book_age > max_age_ms:
         bids, asks, book_age = [], [], inf
-    if quote is None or book_age < age:
+    if quote is None or book_age <= age:
         bid, ask = bids[0] if bids else (None, None), asks[0] if asks else (None, None)
     else:
         bid, ask = (quote.bid, quote.bid_size), (quote.ask, quote.ask_size)
@@ -216,7 +212,7 @@ def meta(ask: Ask, boards: Sequence[Board], units: dict[str, str], venues: Seque
     return Meta(
         tool=ask.tool,
         as_of=ask.as_of,
-        source=ask.latest.kind,
+        source=ask.source,
         symbol=one,
         native=native,
         venues=Venues(asked=list(dict.fromkeys(asked)), answered=answered, missing=missing),
@@ -224,21 +220,28 @@ def meta(ask: Ask, boards: Sequence[Board], units: dict[str, str], venues: Seque
         coverage_reason="an answer about this moment has no window; gaps are those of the last hour",
         gaps=[gap_row(gap) for gap in _recent_gaps(ask, one) if not asked or gap.venue in asked],
         age_ms=min(ages, default=None),
-        warnings=["simulated data: no market stands behind these numbers"]
-        if ask.latest.kind == "simulated"
-        else [],
+        warnings=remarks(ask),
     )
 
 
-MOST_GAPS = 10  # in a meta; system_health counts them all
+_REMARKS = {
+    "simulated": "simulated data: no market stands behind these numbers",
+    "replay": "replayed data: as_of is when the newest of them was received",
+    "stored": "stored data: nothing is being collected into this database now",
+}
 
 
-def _recent_gaps(ask: Ask, symbol: str | None) -> list[Gap]:
-    found = ask.latest.gaps(symbol, None, ask.now - HOUR, ask.now)
-    return [gap for gap in found if gap.stream in ("prices", "orderbooks")][-MOST_GAPS:]
+def remarks(ask: Ask) -> list[str]:
+    """Return what every answer of this run must warn of."""
+    return [_REMARKS[ask.source]] if ask.source in _REMARKS else []
 
 
-def gap_row(gap: Gap) -> dict[str, Any]:
+def _recent_gaps(ask: Ask, symbol: str | None) -> list[Hole]:
+    wanted = [gap for gap in ask.gaps() if gap.stream in ("prices", "orderbooks")]
+    return [gap for gap in wanted if symbol in (None, gap.symbol)][-MOST_GAPS:]
+
+
+def gap_row(gap: Hole) -> dict[str, Any]:
     """Return a gap as answers show it; `until` is null while it lasts."""
     return {
         "venue": gap.venue,

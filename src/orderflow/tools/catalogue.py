@@ -86,30 +86,32 @@ class Catalogue:
         """Ask a tool; raise from the errors' tree. The same arguments and state give the same answer."""
         given = dict(arguments or {})
         found, alias = self.resolve(name)
-        common = _common({key: given.pop(key) for key in COMMON if key in given})
+        said = {key: given.pop(key) for key in COMMON if key in given}
+        common = _common(said)
+        if found.passes_on:
+            typed = found.read(given)
+            return found.function(self._ask(context, found, said), **typed)
         offset = 0
         if common.next is not None:
             place = cursor(common.next)
             if place.tool != found.name:
-                raise InvalidArgument(
-                    f"next belongs to {place.tool}, not to {found.name}", hint=f"call {place.tool} with it"
-                )
+                hint = f"call {place.tool} with it"
+                raise InvalidArgument(f"next belongs to {place.tool}, not to {found.name}", hint=hint)
             given, offset = dict(place.arguments), place.offset
         elif alias is not None:
-            known = tuple(one.name for one in found.parameters)
-            given = alias.translate(given, (*known, "limit") if found.limit is not None else known)
+            given = alias.translate(given, found.names)
         limit = _limit(given.pop("limit", None), found.limit) if found.limit is not None else None
         typed = found.read({key: value for key, value in given.items() if value is not None})
-        ask = Ask(context=context, catalogue=self, tool=found.name, now=context.clock())
-        answer = found.function(ask, **typed)
-        if answer.meta.tool != found.name:
-            return answer  # another tool's, passed on by call_tool: cut already
+        answer = found.function(self._ask(context, found, said), **typed)
         answer.meta.version = found.version
         answer.rows, answer.summary = plain(answer.rows), plain(answer.summary)
         for table in answer.more.values():
             table.rows = plain(table.rows)
         resolved = typed if limit is None else {**typed, "limit": limit}
         return page(answer, resolved, offset, limit, common.max_tokens)
+
+    def _ask(self, context: Context, found: Tool, common: Mapping[str, Any]) -> Ask:
+        return Ask(context=context, catalogue=self, tool=found.name, now=context.moment(), common=common)
 
     def _old(self, found: Tool, alias: Alias) -> dict[str, Any]:
         now = {one.name: {**one.schema, "description": one.doc} for one in found.parameters}

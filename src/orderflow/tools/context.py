@@ -3,19 +3,17 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from orderflow import venues
-from orderflow.market.events import BookTop, Gap, Instrument, Nanos, Quote
-
-RunKind: TypeAlias = Literal["live", "replay", "simulated"]
+from orderflow.market.events import BookTop, Instrument, Nanos, Quote
 
 
 class Latest(Protocol):
-    """The newest state of each series, and the gaps known so far."""
+    """The newest state of each series; `kind` is live, replay or simulated, None where no run made it."""
 
     @property
-    def kind(self) -> RunKind: ...
+    def kind(self) -> str | None: ...
 
     def quotes(self, symbol: str | None) -> Sequence[Quote]: ...
 
@@ -23,9 +21,28 @@ class Latest(Protocol):
 
     def symbols(self) -> Sequence[str]: ...
 
-    def gaps(
-        self, symbol: str | None, venue: str | None, since: Nanos | None, until: Nanos | None
-    ) -> Sequence[Gap]: ...
+
+class Hole(Protocol):
+    """A stretch of a stream that was not received: a `Gap`, or the store's row of one."""
+
+    @property
+    def venue(self) -> str: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def stream(self) -> str: ...
+    @property
+    def from_ts(self) -> Nanos: ...
+    @property
+    def until_ts(self) -> Nanos | None: ...
+    @property
+    def reason(self) -> str: ...
+
+
+class Gaps(Protocol):
+    """The gaps that reach into a window; an open one's `until_ts` is None."""
+
+    def __call__(self, *, since: Nanos | None = None, until: Nanos | None = None) -> Sequence[Hole]: ...
 
 
 def declared_fees(overrides: Mapping[str, float] | None = None) -> dict[str, float]:
@@ -44,11 +61,20 @@ class Context:
     `health` returns a plain dict: `status` (healthy, degraded or unhealthy), `reasons`, `kind`,
     `venues` (id → `status`, `connected`, `age_ms`, `lag_ms`, `reconnects`, `gaps_last_hour`,
     `rows_per_s`, `rows`, `reason`), `store` and totals. What it leaves out is unknown.
-    `instrument` finds what a venue lists under a symbol, where that is known.
+    `stored` says that `latest` reads a file and nothing is being received. `instrument` finds what a venue lists under a symbol, where that is known.
     """
 
     latest: Latest
+    gaps: Gaps
     health: Callable[[], dict[str, Any]]
     clock: Callable[[], Nanos] = time.time_ns
+    stored: bool = False
     fees: Mapping[str, float] = field(default_factory=declared_fees)
     instrument: Callable[[str, str], Instrument | None] = _no_instrument
+
+    def moment(self) -> Nanos:
+        """Return the instant of an answer: now; in a replay, when its newest datum was received."""
+        if self.latest.kind != "replay":
+            return self.clock()
+        newest = (*self.latest.quotes(None), *self.latest.tops(None))
+        return max((event.ts_recv or event.ts_event or 0 for event in newest), default=self.clock())

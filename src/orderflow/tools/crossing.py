@@ -51,18 +51,22 @@ def net_bps(ask: float, bid: float, buy_fee_bps: float, sell_fee_bps: float) -> 
 
 
 def cross(
-    asks: Sequence[Level], bids: Sequence[Level], buy_fee_bps: float, sell_fee_bps: float
+    asks: Sequence[Level],
+    bids: Sequence[Level],
+    buy_fee_bps: float,
+    sell_fee_bps: float,
+    least_bps: float = 0.0,
 ) -> Crossing | None:
-    """Walk asks (cheapest first) against bids (dearest first) while the next pair still pays its fees.
-
-    None if not even the best pair does.
+    """Walk asks (cheapest first) against bids (dearest first) while the next pair pays its fees and
+    leaves at least `least_bps`; None if not even the best pair does.
     """
     size = paid = received = 0.0
     at_ask = at_bid = 0
     left_ask, left_bid = (asks[0][1] if asks else 0.0), (bids[0][1] if bids else 0.0)
     while at_ask < len(asks) and at_bid < len(bids):
         ask, bid = asks[at_ask][0], bids[at_bid][0]
-        if net_bps(ask, bid, buy_fee_bps, sell_fee_bps) <= 0:
+        left = net_bps(ask, bid, buy_fee_bps, sell_fee_bps)
+        if left <= 0 or left < least_bps:
             break
         taken = min(left_ask, left_bid)
         size, paid, received = size + taken, paid + taken * ask, received + taken * bid

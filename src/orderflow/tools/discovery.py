@@ -13,7 +13,7 @@ FAMILY = "catalogue"
 
 def _meta(ask: Ask) -> Meta:
     return Meta(
-        tool=ask.tool, as_of=ask.as_of, source=ask.latest.kind, coverage_reason="says nothing about markets"
+        tool=ask.tool, as_of=ask.as_of, source=ask.source, coverage_reason="says nothing about markets"
     )
 
 
@@ -79,6 +79,7 @@ def describe_tools(ask: Ask, names: Annotated[list[str], Range(min_length=1, max
     family=FAMILY,
     title="Call a tool",
     example={"name": "xv_prices", "arguments": {"symbol": "BTCUSDT"}},
+    passes_on=True,
 )
 def call_tool(ask: Ask, name: str, arguments: dict[str, Any] | None = None) -> Answer:
     """Call any read-only tool by name, with the same checks and the same answer as a direct call.
@@ -96,4 +97,4 @@ def call_tool(ask: Ask, name: str, arguments: dict[str, Any] | None = None) -> A
         raise InvalidArgument(
             f"{found.name} changes something", hint="call it directly, where it is switched on"
         )
-    return ask.catalogue.call(ask.context, name, arguments)
+    return ask.catalogue.call(ask.context, name, {**ask.common, **(arguments or {})})

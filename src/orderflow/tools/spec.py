@@ -8,19 +8,20 @@ annotations follow from that.
 import inspect
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
 
 from orderflow.market.errors import InvalidArgument
-from orderflow.market.events import MS, Nanos
+from orderflow.market.events import HOUR, MS, Nanos
 from orderflow.market.instruments import MARKETS
-from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer
-from orderflow.tools.context import Context, Latest
+from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer, Source
+from orderflow.tools.context import Context, Hole, Latest
+from orderflow.tools.signature import Parameter, argument_docs, flat, parameters
 
 if TYPE_CHECKING:
     from orderflow.tools.catalogue import Catalogue
@@ -53,10 +54,23 @@ class Ask:
     catalogue: "Catalogue"
     tool: str
     now: Nanos
+    common: Mapping[str, Any] = field(default_factory=dict[str, Any])  # format, max_tokens, next as given
 
     @property
     def latest(self) -> Latest:
         return self.context.latest
+
+    @property
+    def source(self) -> Source:
+        """Whose data these are: what was live and is read from a file, or was made by no known run, is stored."""
+        kind = self.latest.kind
+        if kind == "live" and self.context.stored:
+            return "stored"
+        return kind if kind in ("live", "replay", "simulated") else "stored"
+
+    def gaps(self) -> list[Hole]:
+        """Return the gaps of the last hour, oldest first."""
+        return sorted(self.context.gaps(since=self.now - HOUR, until=self.now), key=lambda gap: gap.from_ts)
 
     @property
     def as_of(self) -> int:
@@ -64,40 +78,6 @@ class Ask:
 
 
 Function: TypeAlias = Callable[..., Answer]
-
-
-class Parameter(msgspec.Struct, frozen=True):
-    """One argument of a tool, as its schema and its page show it."""
-
-    name: str
-    schema: dict[str, Any]
-    doc: str
-    required: bool
-    default: Any = None
-
-    @property
-    def listed(self) -> bool:
-        return self.schema.get("type") == "array"
-
-    def shown(self) -> dict[str, Any]:
-        """Return its JSON Schema with the doc, and the default where there is one."""
-        found = {**self.schema, "description": self.doc} if self.doc else dict(self.schema)
-        if not self.required and self.default is not None:
-            found["default"] = self.default
-        return found
-
-    def allowed(self) -> str:
-        """Say in words what it takes: `limit: integer, 1 to 500, default 20`."""
-        kind = self.schema.get("type", "")
-        if "enum" in self.schema:
-            kind = " | ".join(str(one) for one in self.schema["enum"])
-        elif kind == "array":
-            kind = f"list of {' | '.join(self.schema.get('items', {}).get('enum', ['text']))}"
-        low, high = self.schema.get("minimum"), self.schema.get("maximum")
-        kind += f", at least {low}" if low is not None else ""
-        kind += f", at most {high}" if high is not None else ""
-        tail = "required" if self.required else f"default {'null' if self.default is None else self.default}"
-        return f"{self.name}: {kind}, {tail}"
 
 
 @dataclass(frozen=True)
@@ -112,7 +92,6 @@ class Tool:
     parameters: tuple[Parameter, ...]
     arguments: type[msgspec.Struct]
     function: Function
-    aliases: tuple[str, ...] = ()
     columns: Mapping[str, str] | None = None  # column → unit
     example: Mapping[str, Any] | None = None
     version: str = "1"
@@ -120,10 +99,17 @@ class Tool:
     limit: int | None = None  # rows of one page, where the tool gives a list
     open_world: bool = False  # it calls a venue
     read_only: bool = True
+    passes_on: bool = False  # its answer is another tool's, to whom the common arguments belong
 
     @property
     def description(self) -> str:
         return f"{self.summary} {self.use}".strip()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The arguments that are its own."""
+        own = tuple(one.name for one in self.parameters)
+        return own if self.limit is None else (*own, "limit")
 
     @cached_property
     def schema(self) -> dict[str, Any]:
@@ -177,10 +163,10 @@ class Tool:
         return found
 
     def _known(self, arguments: Mapping[str, Any]) -> None:
-        names = [one.name for one in self.parameters]
+        own = [one.name for one in self.parameters]
         for name in arguments:
-            if name not in names:
-                offered = [*names, *(["limit"] if self.limit is not None else []), *COMMON]
+            if name not in own:
+                offered = [*self.names, *COMMON]
                 near = get_close_matches(name, offered, n=3, cutoff=0.5)
                 hint = f"nearest: {', '.join(near)}; " if near else ""
                 raise InvalidArgument(
@@ -208,7 +194,6 @@ def tool(
     *,
     family: str,
     title: str,
-    aliases: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
     example: Mapping[str, Any] | None = None,
     limit: int | None = None,
@@ -216,6 +201,7 @@ def tool(
     core: bool = True,
     open_world: bool = False,
     read_only: bool = True,
+    passes_on: bool = False,
 ) -> Callable[[Function], Tool]:
     """Make a tool of a typed function `(ask, …) -> Answer`; the function's name is the tool's."""
 
@@ -223,17 +209,16 @@ def tool(
         doc = inspect.cleandoc(function.__doc__ or "")
         prose, _, args = doc.partition("\nArgs:\n")
         summary, _, use = prose.strip().partition("\n\n")
-        parameters, arguments = _parameters(function, _argument_docs(args))
+        found, arguments = parameters(function, argument_docs(args))
         return Tool(
             name=function.__name__,
             title=title,
             family=family,
-            summary=_flat(summary),
-            use=_flat(use),
-            parameters=parameters,
+            summary=flat(summary),
+            use=flat(use),
+            parameters=found,
             arguments=arguments,
             function=function,
-            aliases=tuple(aliases),
             columns=columns,
             example=example,
             version=version,
@@ -241,66 +226,7 @@ def tool(
             limit=limit,
             open_world=open_world,
             read_only=read_only,
+            passes_on=passes_on,
         )
 
     return declare
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _argument_docs(section: str) -> dict[str, str]:
-    docs: dict[str, str] = {}
-    name = ""
-    for line in section.splitlines():
-        if found := re.match(r" {4}(\w+): (.*)", line):
-            name = found[1]
-            docs[name] = found[2]
-        elif name and line.strip():
-            docs[name] += f" {line.strip()}"
-    return docs
-
-
-def _parameters(
-    function: Function, docs: Mapping[str, str]
-) -> tuple[tuple[Parameter, ...], type[msgspec.Struct]]:
-    hints = get_type_hints(function, include_extras=True)
-    given = list(inspect.signature(function).parameters.values())[1:]
-    fields: list[Any] = [
-        (one.name, hints[one.name])
-        if one.default is inspect.Parameter.empty
-        else (one.name, hints[one.name], one.default)
-        for one in given
-    ]
-    arguments = msgspec.defstruct(
-        f"{function.__name__}_arguments", fields, kw_only=True, forbid_unknown_fields=True
-    )
-    schema = msgspec.json.schema(arguments)
-    properties = schema["$defs"][arguments.__name__]["properties"]
-    found = tuple(
-        Parameter(
-            one.name,
-            _slim(properties[one.name]),
-            docs.get(one.name, ""),
-            required=one.default is inspect.Parameter.empty,
-            default=None if one.default is inspect.Parameter.empty else one.default,
-        )
-        for one in given
-    )
-    return found, arguments
-
-
-def _slim(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop what repeats or says nothing: titles, the null of an optional, a default shown elsewhere."""
-    kept = {name: value for name, value in schema.items() if name not in ("title", "default", "anyOf")}
-    options = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
-    if len(options) == 1:
-        kept |= _slim(options[0])
-    elif options:
-        kept["anyOf"] = [_slim(one) for one in options]
-    if isinstance(kept.get("enum"), list):
-        kept["enum"] = [one for one in kept["enum"] if one is not None]
-    if isinstance(kept.get("items"), Mapping):
-        kept["items"] = _slim(kept["items"])
-    return kept

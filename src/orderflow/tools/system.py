@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from orderflow.market.events import HOUR
 from orderflow.tools.answers import Answer, Meta, Row, Venues
-from orderflow.tools.board import gap_row, last_hour
+from orderflow.tools.board import gap_row, last_hour, remarks
 from orderflow.tools.spec import Ask, tool
 
 FAMILY = "system"
@@ -28,7 +27,6 @@ _MOST_GAPS = 20
 @tool(
     family=FAMILY,
     title="Health of the system",
-    aliases=("crypto_scanner_health",),
     columns=_HEALTH,
     example={},
 )
@@ -39,7 +37,7 @@ def system_health(ask: Ask) -> Answer:
     Use it first when an answer is missing, old or marked stale. Says live, replay or simulated.
     """
     health = ask.context.health()
-    gaps = ask.latest.gaps(None, None, ask.now - HOUR, ask.now)
+    gaps = ask.gaps()
     venues: Mapping[str, Mapping[str, Any]] = health.get("venues", {})
     counted = {venue: sum(gap.venue == venue for gap in gaps) for venue in venues}
     rows: list[Row] = []
@@ -55,14 +53,14 @@ def system_health(ask: Ask) -> Answer:
     summary: dict[str, Any] = {
         "status": health.get("status", "unknown"),
         "reasons": list(health.get("reasons", [])),
-        "kind": ask.latest.kind,
+        "kind": ask.source,
     }
     summary |= {name: value for name, value in health.items() if name not in ("venues", *summary)}
     return Answer(
         meta=Meta(
             tool=ask.tool,
             as_of=ask.as_of,
-            source=ask.latest.kind,
+            source=ask.source,
             venues=Venues(
                 asked=list(venues), answered=[one for one in venues if one not in down], missing=down
             ),
@@ -71,9 +69,7 @@ def system_health(ask: Ask) -> Answer:
             coverage_reason="health is of the run, not of a window; the gaps are those of the last hour",
             gaps=[gap_row(gap) for gap in gaps[-_MOST_GAPS:]],
             age_ms=min(ages, default=None),
-            warnings=["simulated data: no market stands behind these numbers"]
-            if ask.latest.kind == "simulated"
-            else [],
+            warnings=remarks(ask),
         ),
         columns=list(_HEALTH),
         rows=rows,

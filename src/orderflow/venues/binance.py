@@ -132,7 +132,9 @@ _CONTROL = msgspec.json.Decoder(_Control)
 _DAYS = msgspec.json.Decoder(_Day | list[_Day], strict=False)
 _AGG_TRADES = msgspec.json.Decoder(list[_AggTrade], strict=False)
 _FILLS = msgspec.json.Decoder(list[_Fill], strict=False)
-_KLINES = msgspec.json.Decoder(list[tuple[int, float, float, float, float, float, int, float, int, float, float, Any]], strict=False)
+_KLINES = msgspec.json.Decoder(
+    list[tuple[int, float, float, float, float, float, int, float, int, float, float, Any]], strict=False
+)
 _EXCHANGE_INFO = msgspec.json.Decoder(_ExchangeInfo, strict=False)
 _SERVER_TIME = msgspec.json.Decoder(_ServerTime)
 DEPTH = msgspec.json.Decoder(Depth, strict=False)
@@ -259,7 +261,9 @@ def archived_agg_trade(venue: str, row: bytes, symbol: str, ts_recv: Nanos) -> l
     cells = row.decode().strip().split(",")
     maker = cells[6].strip().lower() if len(cells) > 6 else ""
     if maker not in ("true", "false"):
-        raise VenueChanged(f"{venue}: an aggTrades row whose seventh cell is not true or false: {row[:200]!r}")
+        raise VenueChanged(
+            f"{venue}: an aggTrades row whose seventh cell is not true or false: {row[:200]!r}"
+        )
     first, last = int(cells[3]), int(cells[4])
     trade = Trade(
         venue,

@@ -243,7 +243,9 @@ def _listed(said: _Said | list[_Said]) -> list[_Said]:
 
 
 def _snapshot(symbol: str, said: binance.Depth, depth: int | None, ts_recv: Nanos) -> BookUpdate:
-    return BookUpdate(VENUE, symbol, None, ts_recv, True, said.bids, said.asks, said.lastUpdateId, depth=depth)
+    return BookUpdate(
+        VENUE, symbol, None, ts_recv, True, said.bids, said.asks, said.lastUpdateId, depth=depth
+    )
 
 
 # ── What REST answers ─────────────────────────────────────────────────────────────────────────
@@ -328,7 +330,9 @@ ENDPOINTS = (
         ("symbol",),
         weight=4,
     ),
-    Endpoint("candles", "/api/v3/klines", _klines, {"interval": "1m", "limit": "1000"}, ("symbol",), weight=2),
+    Endpoint(
+        "candles", "/api/v3/klines", _klines, {"interval": "1m", "limit": "1000"}, ("symbol",), weight=2
+    ),
     Endpoint(
         "ticker",
         "/api/v3/ticker/24hr",
@@ -371,7 +375,9 @@ TABLES = (
         "aggTrades",
         lambda row, query, ts: binance.archived_agg_trade(VENUE, row, _symbol(query), ts),
     ),
-    Endpoint("trades", "trades", lambda row, query, ts: binance.archived_trade(VENUE, row, _symbol(query), ts)),
+    Endpoint(
+        "trades", "trades", lambda row, query, ts: binance.archived_trade(VENUE, row, _symbol(query), ts)
+    ),
 )
 
 # ── The venue ─────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from orderflow.market.events import MS, SECOND, BookTop, Gap, Instrument, Nanos, Quote
-from orderflow.tools.context import Context, RunKind
+from orderflow.tools.context import Context
 
 NOW: Nanos = 1_763_683_200 * SECOND  # 2025-11-21T00:00:00Z
 FEES = {"binance_futures": 5.0, "binance_spot": 10.0, "bybit_spot": 10.0}
@@ -18,10 +18,11 @@ class FakeLatest:
         quotes: Sequence[Quote] = (),
         tops: Sequence[BookTop] = (),
         gaps: Sequence[Gap] = (),
-        kind: RunKind = "simulated",
+        kind: str | None = "simulated",
     ) -> None:
-        self.kind: RunKind = kind
-        self._quotes, self._tops, self._gaps = quotes, tops, gaps
+        self.kind: str | None = kind
+        self.gaps = list(gaps)
+        self._quotes, self._tops = quotes, tops
 
     def quotes(self, symbol: str | None) -> list[Quote]:
         return [one for one in self._quotes if symbol in (None, one.symbol)]
@@ -31,11 +32,6 @@ class FakeLatest:
 
     def symbols(self) -> list[str]:
         return sorted({one.symbol for one in (*self._quotes, *self._tops)})
-
-    def gaps(
-        self, symbol: str | None, venue: str | None, since: Nanos | None, until: Nanos | None
-    ) -> list[Gap]:
-        return [one for one in self._gaps if symbol in (None, one.symbol) and venue in (None, one.venue)]
 
 
 def quote(
@@ -84,6 +80,7 @@ def context(latest: FakeLatest | None = None, health: dict[str, Any] | None = No
     )
     return Context(
         latest=known,
+        gaps=lambda *, since=None, until=None: known.gaps,
         health=lambda: HEALTHY if health is None else health,
         clock=lambda: NOW,
         fees=FEES,

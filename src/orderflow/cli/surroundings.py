@@ -1,0 +1,162 @@
+"""What the commands share: options, settings, forms, logging, progress, and how results are told."""
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orderflow.market.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from orderflow.jobs.collect import Plan
+    from orderflow.settings import Settings
+    from orderflow.venues.spec import Hosts, Venue
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for machines.")]
+Db = Annotated[
+    Path | None, typer.Option("--db", help="The database file.", show_default="data/orderflow.duckdb")
+]
+Venues = Annotated[str | None, typer.Option(help="Venue ids, separated by commas.", show_default="all")]
+Symbols = Annotated[str | None, typer.Option(help="Symbols, separated by commas.", show_default="the nine")]
+Streams = Annotated[str | None, typer.Option(help="Streams, separated by commas.", show_default="all")]
+Host = Annotated[str | None, typer.Option(help="Address of the HTTP door.", show_default="127.0.0.1")]
+Port = Annotated[int | None, typer.Option(help="Port of the HTTP door.", show_default="8022")]
+Token = Annotated[str | None, typer.Option(help="Asked of HTTP clients; needed for any other address.")]
+Simulator = Annotated[
+    str | None,
+    typer.Option(help="Address of a simulator (`python -m orderflow.sim`) to collect from instead."),
+]
+
+DEMO_DB = Path("data/demo.duckdb")
+
+
+def chosen_settings(**flags: Any) -> "Settings":
+    from orderflow.settings import settings
+
+    return settings(**flags)
+
+
+def chosen_forms(chosen: "Settings") -> dict[str, "Venue"]:
+    """Return the forms of the venues that were chosen, or of all."""
+    from orderflow import venues
+    from orderflow.market.instruments import MARKETS, venue_id
+
+    wanted = [venue_id(name) for name in chosen.venues] or list(venues.ALL)
+    missing = [name for name in wanted if name not in venues.ALL]
+    if missing:
+        raise InvalidArgument(
+            f"{', '.join(missing)}: known, but its decoder is not built yet",
+            hint=f"built: {', '.join(venues.ALL)} of {len(MARKETS)}",
+        )
+    return {name: venues.ALL[name] for name in wanted}
+
+
+def planned(chosen: "Settings", forms: dict[str, "Venue"], hosts: dict[str, "Hosts"]) -> "Plan":
+    from orderflow.jobs.collect import Plan
+    from orderflow.market.streams import STREAMS
+
+    if unknown := [name for name in chosen.streams if name not in STREAMS]:
+        raise InvalidArgument(f"no stream is called {unknown[0]!r}", hint=f"streams: {', '.join(STREAMS)}")
+    return Plan(
+        db=chosen.db,
+        venues=forms,
+        symbols=chosen.symbols,
+        streams=chosen.streams or None,
+        kind="simulated" if hosts else "live",
+        hosts=hosts,
+        flush_interval_s=chosen.flush_interval,
+        book_interval_ms=chosen.book_interval,
+        keep_journal=chosen.keep_journal,
+        memory_limit=chosen.memory_limit,
+        large_trade_usd=chosen.large_trade_usd,
+        quack_port=chosen.quack_port,
+    )
+
+
+def simulated_hosts(simulator: str | None, forms: dict[str, "Venue"]) -> dict[str, "Hosts"]:
+    """Return the addresses that a simulator gives; none where no simulator is asked for."""
+    if simulator is None:
+        return {}
+    import urllib.request
+
+    from orderflow.market.errors import VenueUnavailable
+    from orderflow.venues.spec import Hosts
+
+    try:
+        with urllib.request.urlopen(f"{simulator.rstrip('/')}/sim", timeout=10) as reply:  # noqa: S310 - asked for
+            said = json.load(reply)
+        return {name: Hosts(**said["hosts"][name]) for name in forms}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise VenueUnavailable(
+            f"{simulator} does not answer as a simulator does: {error}",
+            hint="start one: python -m orderflow.sim",
+        ) from error
+
+
+def stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(one, stop.set)
+    return stop
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    import uvloop
+
+    uvloop.run(work)
+
+
+def log_to_stderr(level: str) -> None:
+    """Send every log line to stderr; stdout belongs to results, and to MCP over stdio."""
+    import structlog
+
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    pretty = sys.stderr.isatty()
+    render = (
+        structlog.dev.ConsoleRenderer()
+        if pretty
+        else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.ExtraAdder(), stamp],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for chatty in ("httpx", "httpcore", "picows", "aiohttp.access", "mcp", "uvicorn"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+@contextmanager
+def progress(what: str, *, hidden: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """Show progress on stderr while something long runs; nothing where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of, said: bar.update(task, completed=done, total=of, description=said)
+
+
+def tell(as_json: bool, found: dict[str, Any], text: str) -> None:
+    print(dumped(found) if as_json else text, flush=True)
+
+
+def dumped(found: dict[str, Any]) -> str:
+    return json.dumps(found, ensure_ascii=False)
+
+
+def utc(ns: int) -> str:
+    seconds, rest = divmod(ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"

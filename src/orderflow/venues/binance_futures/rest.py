@@ -1,0 +1,262 @@
+"""What Binance futures answers over REST, and the rows of its archives."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from orderflow.market.events import (
+    MS,
+    BookUpdate,
+    Event,
+    Funding,
+    FundingInterval,
+    IndexPrice,
+    MarkPrice,
+    Nanos,
+    OpenInterest,
+    Quote,
+)
+from orderflow.venues import binance
+from orderflow.venues.binance_futures.socket import VENUE
+from orderflow.venues.spec import (
+    Endpoint,
+    leaves_out,
+    left_out,
+)
+
+# ── What REST answers ─────────────────────────────────────────────────────────────────────────
+
+
+class _Premium(msgspec.Struct, gc=False):
+    symbol: str
+    markPrice: float
+    lastFundingRate: str
+    nextFundingTime: int
+    indexPrice: float | None = None
+    time: int | None = None
+
+
+class _OpenInterest(msgspec.Struct, gc=False):
+    symbol: str
+    openInterest: float
+    time: int | None = None
+
+
+class _OpenInterestThen(msgspec.Struct, gc=False):
+    symbol: str
+    sumOpenInterest: float
+    sumOpenInterestValue: float
+    timestamp: int
+
+
+class _Paid(msgspec.Struct, gc=False):
+    symbol: str
+    fundingRate: float
+    fundingTime: int
+
+
+class _Interval(msgspec.Struct, gc=False):
+    symbol: str
+    fundingIntervalHours: float
+
+
+class _Best(msgspec.Struct, gc=False):
+    symbol: str
+    bidPrice: float
+    bidQty: float
+    askPrice: float
+    askQty: float
+    time: int
+
+
+_PREMIUM = msgspec.json.Decoder(_Premium | list[_Premium], strict=False)
+_OPEN_INTEREST = msgspec.json.Decoder(_OpenInterest, strict=False)
+_OPEN_INTEREST_THEN = msgspec.json.Decoder(list[_OpenInterestThen], strict=False)
+_PAID = msgspec.json.Decoder(list[_Paid], strict=False)
+_INTERVALS = msgspec.json.Decoder(list[_Interval], strict=False)
+_BESTS = msgspec.json.Decoder(_Best | list[_Best], strict=False)
+
+
+def _depth(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+    said = binance.DEPTH.decode(body)
+    if "symbol" not in query:
+        return (left_out(VENUE, "", ts_recv, "a book whose request is not recorded has no symbol"),)
+    ts_event = None if said.T is None else said.T * MS
+    symbol = query["symbol"]
+    return (BookUpdate(VENUE, symbol, ts_event, ts_recv, True, said.bids, said.asks, said.lastUpdateId),)
+
+
+def _premium_index(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+    said = _PREMIUM.decode(body)
+    events: list[Event] = []
+    for one in said if isinstance(said, list) else [said]:
+        ts_event = None if one.time is None else one.time * MS
+        events.append(MarkPrice(VENUE, one.symbol, ts_event, ts_recv, one.markPrice, one.indexPrice))
+        if one.indexPrice is not None:
+            events.append(IndexPrice(VENUE, one.symbol, ts_event, ts_recv, one.indexPrice))
+        if one.nextFundingTime and one.lastFundingRate:
+            rate, next_ts = float(one.lastFundingRate), one.nextFundingTime * MS
+            events.append(Funding(VENUE, one.symbol, ts_event, ts_recv, rate, next_ts=next_ts))
+    return events
+
+
+def _open_interest(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+    said = _OPEN_INTEREST.decode(body)
+    ts_event = None if said.time is None else said.time * MS
+    return (OpenInterest(VENUE, said.symbol, ts_event, ts_recv, said.openInterest),)
+
+
+def _open_interest_history(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+    return [
+        OpenInterest(
+            VENUE, one.symbol, one.timestamp * MS, ts_recv, one.sumOpenInterest, one.sumOpenInterestValue
+        )
+        for one in _OPEN_INTEREST_THEN.decode(body)
+    ]
+
+
+def _funding_history(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+    return [
+        Funding(
+            VENUE, one.symbol, one.fundingTime * MS, ts_recv, one.fundingRate, next_ts=one.fundingTime * MS
+        )
+        for one in _PAID.decode(body)
+    ]
+
+
+def _funding_info(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+    return [
+        FundingInterval(VENUE, one.symbol, None, ts_recv, one.fundingIntervalHours)
+        for one in _INTERVALS.decode(body)
+    ]
+
+
+def _best(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+    said = _BESTS.decode(body)
+    return [
+        Quote(
+            VENUE,
+            one.symbol,
+            one.time * MS,
+            ts_recv,
+            one.bidPrice or None,
+            one.bidQty or None,
+            one.askPrice or None,
+            one.askQty or None,
+        )
+        for one in (said if isinstance(said, list) else [said])
+    ]
+
+
+def _symbol(query: Mapping[str, str]) -> str:
+    return query.get("symbol", "")
+
+
+def _server_time(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+    return binance.server_time(VENUE, body, ts_recv)
+
+
+_HISTORY = "futures/data"
+_RATIO = "no stream for long/short ratios"
+
+ENDPOINTS = (
+    Endpoint("ping", "/fapi/v1/ping", leaves_out(VENUE, "a ping says nothing")),
+    Endpoint("time", "/fapi/v1/time", _server_time),
+    Endpoint(
+        "instruments",
+        "/fapi/v1/exchangeInfo",
+        lambda body, query, ts: binance.instruments(VENUE, body, ts),
+        cache_s=3600,
+    ),
+    Endpoint("depth", "/fapi/v1/depth", _depth, {"limit": "1000"}, ("symbol",), weight=20),
+    Endpoint(
+        "trades",
+        "/fapi/v1/trades",
+        lambda body, query, ts: binance.fills(VENUE, body, _symbol(query), ts),
+        needs=("symbol",),
+        weight=5,
+    ),
+    Endpoint(
+        "agg_trades",
+        "/fapi/v1/aggTrades",
+        lambda body, query, ts: binance.agg_trades(VENUE, body, _symbol(query), ts),
+        {"limit": "1000"},
+        ("symbol",),
+        weight=20,
+    ),
+    Endpoint(
+        "candles",
+        "/fapi/v1/klines",
+        lambda body, query, ts: binance.klines(VENUE, body, _symbol(query), query.get("interval", ""), ts),
+        {"interval": "1m", "limit": "1000"},
+        ("symbol",),
+        weight=5,
+    ),
+    Endpoint("premium_index", "/fapi/v1/premiumIndex", _premium_index, needs=("symbol",)),
+    Endpoint(
+        "funding_history",
+        "/fapi/v1/fundingRate",
+        _funding_history,
+        {"limit": "1000"},
+        ("symbol",),
+        bucket="funding",
+    ),
+    Endpoint("funding_intervals", "/fapi/v1/fundingInfo", _funding_info, bucket="funding", cache_s=3600),
+    Endpoint("open_interest", "/fapi/v1/openInterest", _open_interest, needs=("symbol",)),
+    Endpoint(
+        "open_interest_history",
+        f"/{_HISTORY}/openInterestHist",
+        _open_interest_history,
+        {"period": "5m", "limit": "500"},
+        ("symbol",),
+        bucket="data",
+    ),
+    Endpoint(
+        "ticker",
+        "/fapi/v1/ticker/24hr",
+        lambda body, query, ts: binance.days(VENUE, body, ts),
+        needs=("symbol",),
+    ),
+    Endpoint("best", "/fapi/v1/ticker/bookTicker", _best, needs=("symbol",), weight=2),
+    Endpoint(
+        "price_v1",
+        "/fapi/v1/ticker/price",
+        leaves_out(VENUE, "the best quote says more than the last price"),
+        needs=("symbol",),
+    ),
+    *(
+        Endpoint(path.rsplit("/", 1)[-1], path, leaves_out(VENUE, reason), needs=("symbol",), bucket=bucket)
+        for path, reason, bucket in (
+            ("/fapi/v2/ticker/price", "the best quote says more than the last price", "weight"),
+            ("/fapi/v1/rpiDepth", "a book with retail orders; the plain book is kept", "weight"),
+            ("/fapi/v1/historicalTrades", "needs a key", "weight"),
+            ("/fapi/v1/continuousKlines", "the same bars as klines", "weight"),
+            ("/fapi/v1/indexPriceKlines", "no stream for candles of the index", "weight"),
+            ("/fapi/v1/markPriceKlines", "no stream for candles of the mark price", "weight"),
+            ("/fapi/v1/premiumIndexKlines", "no stream for candles of the premium", "weight"),
+            ("/fapi/v1/constituents", "no stream for an index's parts", "weight"),
+            ("/fapi/v1/indexInfo", "no stream for an index's parts", "weight"),
+            ("/fapi/v1/assetIndex", "no stream for asset indices", "weight"),
+            ("/fapi/v1/insuranceBalance", "no stream for the insurance fund", "weight"),
+            ("/fapi/v1/symbolAdlRisk", "no stream for the risk of deleveraging", "weight"),
+            ("/fapi/v1/tradingSchedule", "no stream for trading sessions", "weight"),
+            (f"/{_HISTORY}/topLongShortPositionRatio", _RATIO, "data"),
+            (f"/{_HISTORY}/topLongShortAccountRatio", _RATIO, "data"),
+            (f"/{_HISTORY}/globalLongShortAccountRatio", _RATIO, "data"),
+            (f"/{_HISTORY}/takerlongshortRatio", "no stream for taker volume; trades say it", "data"),
+            (f"/{_HISTORY}/basis", "no stream for the basis; mark prices say it", "data"),
+            (f"/{_HISTORY}/delivery-price", "no stream for delivery prices", "data"),
+        )
+    ),
+)
+
+TABLES = (
+    Endpoint(
+        "aggTrades",
+        "aggTrades",
+        lambda row, query, ts: binance.archived_agg_trade(VENUE, row, _symbol(query), ts),
+    ),
+    Endpoint(
+        "trades", "trades", lambda row, query, ts: binance.archived_trade(VENUE, row, _symbol(query), ts)
+    ),
+)

@@ -1,0 +1,231 @@
+"""The catalogue: names old and new, sets, search, and the three tools that reach the rest."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from fixed_market import HEALTHY, NOW, FakeLatest, context, quote
+
+from orderflow import tools
+from orderflow.market.errors import InvalidArgument, OrderflowError, UnknownTool
+from orderflow.market.events import SECOND, Gap
+from orderflow.tools.answers import tokens
+from orderflow.tools.forms import structured
+from orderflow.tools.search import Index, stems
+
+ALL = tools.ALL
+
+
+def asked(tool: str, /, **arguments: Any) -> dict[str, Any]:
+    return structured(tools.call(context(), tool, arguments))
+
+
+# ── Old names ─────────────────────────────────────────────────────────────────────────────────
+
+OLD = {
+    "analyze_crypto_arbitrage_tool": (
+        {
+            "symbol": "BTCUSDT",
+            "min_profit_threshold": 0.05,
+            "include_spreads": True,
+            "include_opportunities": True,
+        },
+        "xv_arbitrage",
+        {"symbol": "BTCUSDT", "min_profit_pct": 0.05, "include_spreads": True, "include_opportunities": True},
+    ),
+    "get_crypto_prices": ({"symbol": "ETHUSDT"}, "xv_prices", {"symbol": "ETHUSDT"}),
+    "get_crypto_spreads": ({"symbol": "BTCUSDT"}, "xv_spreads", {"symbol": "BTCUSDT"}),
+    "get_arbitrage_opportunities": (
+        {"symbol": "BTCUSDT", "min_profit": 0.01, "limit": 3},
+        "xv_arbitrage",
+        {"symbol": "BTCUSDT", "min_profit_pct": 0.01, "limit": 3, "include_spreads": False},
+    ),
+    "compare_exchange_prices": (
+        {"symbol": "BTCUSDT", "exchange1": "binance_spot", "exchange2": "binance_futures"},
+        "xv_prices",
+        {"symbol": "BTCUSDT", "venues": ["binance_spot", "binance_futures"]},
+    ),
+    "crypto_scanner_health": ({}, "system_health", {}),
+    "get_orderbook_data": (
+        {"symbol": "BTCUSDT", "exchange": "binance_spot"},
+        "market_orderbook",
+        {"symbol": "BTCUSDT", "venues": ["binance_spot"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("old", OLD)
+def test_an_old_name_with_its_old_parameters_gives_the_new_ones_answer(old: str) -> None:
+    arguments, new, translated = OLD[old]
+    assert asked(old, **arguments) == asked(new, **translated)
+
+
+@pytest.mark.parametrize("old", OLD)
+def test_an_old_name_answers_with_the_defaults_it_always_had(old: str) -> None:
+    assert asked(old)["meta"]["tool"] == OLD[old][1]
+
+
+def test_every_old_name_is_tested_and_names_a_tool() -> None:
+    assert set(OLD) == set(ALL.aliases)
+    assert {one.tool for one in ALL.aliases.values()} <= set(ALL.tools)
+
+
+def test_old_names_are_not_listed() -> None:
+    assert not set(ALL.aliases) & {one.name for one in ALL.toolset("all")}
+
+
+def test_an_old_names_schema_has_its_old_parameters_and_defaults() -> None:
+    properties = ALL.schema("compare_exchange_prices")["properties"]
+    assert properties["exchange1"]["default"] == "binance_futures"
+    assert properties["exchange2"]["default"] == "bybit_futures"
+    assert properties["symbol"]["default"] == "BTCUSDT"
+    assert ALL.schema("get_arbitrage_opportunities")["properties"]["min_profit"]["default"] == 0.0
+
+
+def test_an_old_name_refuses_what_it_never_took() -> None:
+    with pytest.raises(InvalidArgument, match="no parameter 'exchange3'") as caught:
+        asked("compare_exchange_prices", exchange3="okx")
+    assert "nearest: exchange1" in caught.value.hint or "nearest: exchange2" in caught.value.hint
+
+
+# ── Names and sets ────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_unknown_tool_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownTool) as caught:
+        asked("xv_price")
+    assert "xv_prices" in caught.value.hint
+
+
+def test_the_core_set_fits_its_budget() -> None:
+    listed = [
+        {"name": one.name, "description": one.description, "inputSchema": one.schema}
+        for one in ALL.toolset("core")
+    ]
+    assert 0 < tokens(json.dumps(listed)) <= 8_000
+    assert len(listed) <= 28
+
+
+def test_sets_come_in_a_fixed_order_and_always_reach_the_rest() -> None:
+    assert [one.name for one in ALL.toolset("all")] == list(ALL.tools)
+    assert [one.name for one in ALL.toolset("meta")] == ["find_tools", "describe_tools", "call_tool"]
+    assert [one.name for one in ALL.toolset("system")] == [
+        "system_health",
+        "find_tools",
+        "describe_tools",
+        "call_tool",
+    ]
+    with pytest.raises(UnknownTool, match="no toolset 'nonsense'"):
+        ALL.toolset("system,nonsense")
+
+
+# ── Finding, describing, calling ──────────────────────────────────────────────────────────────
+
+
+def test_a_tool_is_found_by_its_plural_its_old_name_and_its_subject() -> None:
+    for query, name in [
+        ("arbitrages", "xv_arbitrage"),
+        ("prices of exchanges", "xv_prices"),
+        ("crypto_scanner_health", "system_health"),
+        ("connection reconnects", "system_health"),
+    ]:
+        assert asked("find_tools", query=query)["rows"][0][0] == name
+
+
+def test_a_query_that_fits_nothing_says_so_and_names_the_families() -> None:
+    found = asked("find_tools", query="zebra")
+    assert found["rows"] == []
+    assert found["summary"]["families"] == ["cross_venue", "market", "system", "catalogue"]
+
+
+def test_stems_bring_singular_and_plural_together() -> None:
+    assert stems("liquidation") == stems("Liquidations")
+    assert stems("price") == stems("prices")
+    assert stems("venue") == stems("venues")
+
+
+def test_a_rare_word_weighs_more_than_a_common_one() -> None:
+    index = Index({"a": "price price price book", "b": "price funding", "c": "price book"})
+    assert index.search("price funding", 3)[0] == "b"
+    assert index.search("zebra", 3) == []
+
+
+def test_a_description_has_schema_result_and_example() -> None:
+    (row,) = asked("describe_tools", names=["xv_prices"])["rows"]
+    name, description, schema, result, example, old = row
+    assert name == "xv_prices"
+    assert description == ALL.tools["xv_prices"].description
+    assert schema == ALL.tools["xv_prices"].schema
+    assert result["columns"]["bid"] == "quote"
+    assert example == {"symbol": "BTCUSDT"}
+    assert "get_crypto_prices" in old
+
+
+@pytest.mark.parametrize("name", ["xv_prices", "get_crypto_prices"])
+def test_a_call_through_call_tool_is_a_direct_call(name: str) -> None:
+    arguments = {"symbol": "BTCUSDT"}
+    assert asked("call_tool", name=name, arguments=arguments) == asked(name, **arguments)
+
+
+def test_what_every_tool_takes_may_stand_beside_or_inside_a_call_through_call_tool() -> None:
+    inside = asked("call_tool", name="xv_prices", arguments={"limit": 1, "max_tokens": 300})
+    assert inside == asked("call_tool", name="xv_prices", arguments={"limit": 1}, max_tokens=300)
+    assert inside["meta"]["next"]
+    after = asked("call_tool", name="xv_prices", next=inside["meta"]["next"])
+    assert after["meta"]["offset"] == 1
+    with pytest.raises(InvalidArgument, match="max_tokens"):
+        asked("call_tool", name="xv_prices", max_tokens=1)
+
+
+def test_call_tool_checks_as_a_direct_call_does_and_does_not_call_itself() -> None:
+    with pytest.raises(InvalidArgument, match="max_age_ms"):
+        asked("call_tool", name="xv_arbitrage", arguments={"max_age_ms": 0})
+    with pytest.raises(InvalidArgument, match="does not call itself"):
+        asked("call_tool", name="call_tool", arguments={"name": "xv_prices"})
+
+
+# ── Health, and the empty house ───────────────────────────────────────────────────────────────
+
+
+def test_health_tells_each_venue_and_counts_gaps_of_the_last_hour() -> None:
+    gap = Gap("binance_spot", "BTCUSDT", "prices", NOW - SECOND, None, "disconnect")
+    latest = FakeLatest(quotes=[quote("binance_spot", 1.0, 2.0)], gaps=[gap])
+    answer = structured(tools.call(context(latest), "system_health", {}))
+    found = [dict(zip(answer["columns"], row, strict=True)) for row in answer["rows"]]
+    assert [one["gaps_last_hour"] for one in found] == [0, 1]
+    assert found[0]["lag_ms"] is None  # not told, so not known
+    assert answer["summary"]["status"] == "healthy"
+    assert answer["summary"]["rows_per_s"] == HEALTHY["rows_per_s"]
+    assert answer["meta"]["gaps"][0]["reason"] == "disconnect"
+
+
+def test_health_names_a_venue_that_is_not_connected() -> None:
+    state = {
+        "status": "degraded",
+        "reasons": ["spot is down"],
+        "venues": {"binance_spot": {"connected": False}},
+    }
+    answer = tools.call(context(health=state), "system_health", {})
+    assert answer.meta.venues.missing == {"binance_spot": "not connected"}
+    assert answer.summary["reasons"] == ["spot is down"]
+
+
+@pytest.mark.parametrize("one", ALL.tools.values(), ids=list(ALL.tools))
+def test_on_an_empty_house_no_tool_gives_a_number_about_a_market(one: Any) -> None:
+    empty = context(FakeLatest(), health={})
+    try:
+        answer = tools.call(empty, one.name, {**one.example})
+    except OrderflowError as error:
+        assert error.code == "no_data_for_range"
+        assert error.hint
+        return
+    assert one.family in ("system", "catalogue")
+    cells = [cell for row in answer.rows for cell in row]
+    assert not [cell for cell in cells if isinstance(cell, int | float) and not isinstance(cell, bool)]
+
+
+@pytest.mark.parametrize("one", ALL.tools.values(), ids=list(ALL.tools))
+def test_the_same_question_of_the_same_state_has_the_same_answer(one: Any) -> None:
+    first, second = (tools.call(context(), one.name, {**one.example}) for _ in range(2))
+    assert msgspec.json.encode(first) == msgspec.json.encode(second)
