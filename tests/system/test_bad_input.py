@@ -99,7 +99,7 @@ def test_up_says_what_it_cannot_do(product: Product, arguments: tuple[str, ...],
 
 def test_settings_of_the_environment_are_checked_like_flags(product: Product) -> None:
     done = product.run("init", "--db", str(product.folder / "a.duckdb"), FLUSH_INTERVAL="soon")
-    told(done, "flush_interval", "soon")
+    told(done, "FLUSH_INTERVAL", "soon")
 
 
 def test_a_symbol_that_no_venue_lists_is_said_and_the_others_are_collected(product: Product) -> None:

@@ -70,24 +70,16 @@ class Since:
         """Return by how much a number of a venue's health has grown."""
         return self._scene.collector.venue(venue)[name] - self._health[venue][name]
 
-    def missing(self, venue: str, symbol: str, more: int = 30) -> list[dict[str, Any]]:
-        """Wait for some more trades; return the ledger's rows that have none, and check that none is double."""
+    def missing(self, venue: str, symbol: str) -> list[dict[str, Any]]:
+        """Return the trades made until now that are in no row, once a later one is; none is a row twice."""
         start = self._ids[venue, symbol]
-        last = until(lambda: self._later(venue, symbol, more), f"more trades of {venue} {symbol}")
-        stored = [
-            id
-            for (id,) in self._scene.rows(
-                f"SELECT trade_id::BIGINT FROM served.trades WHERE venue = '{venue}' AND symbol = '{symbol}'"
-            )
-            if start < id <= last
-        ]
-        assert len(stored) == len(set(stored))
         made = self._scene.simulator.rows(venue, symbol, from_id=start + 1)
-        return [row for row in made if row["id"] <= last and row["id"] not in set(stored)]
-
-    def _later(self, venue: str, symbol: str, more: int) -> int | None:
-        last = self._scene.last_ids()[venue, symbol]
-        return last if last >= self._ids[venue, symbol] + more else None
+        last = made[-1]["id"] if made else start
+        until(lambda: self._scene.last_ids()[venue, symbol] > last, f"later trades of {venue} {symbol}")
+        sql = f"SELECT trade_id::BIGINT FROM served.trades WHERE venue = '{venue}' AND symbol = '{symbol}'"
+        stored = [id for (id,) in self._scene.rows(sql) if start < id <= last]
+        assert len(stored) == len(set(stored))
+        return [row for row in made if row["id"] not in set(stored)]
 
     def untouched(self, venue: str) -> None:
         """The venue's rows are complete, it has no gap and nothing unreadable."""
@@ -126,15 +118,16 @@ def since(scene: Scene) -> Since:
 
 
 def test_a_disconnect_is_a_gap_that_closes_and_names_what_is_missing(scene: Scene, since: Since) -> None:
+    scene.simulator.fault("refuse", FUTURES, seconds=1.5)  # so that trades are surely missed
     fault = scene.simulator.fault("disconnect", FUTURES, route="market")
     assert fault["done"] == 1  # one connection on that route
     until(lambda: since.grown("reconnects", FUTURES) == 1, "the health says that it was lost")
-    missing = since.missing(FUTURES, "BTCUSDT")
 
     def trades() -> list[Gap]:
         return since.gaps(FUTURES, "BTCUSDT", "trades")
 
     until(lambda: trades() and all(gap["until"] for gap in trades()), "the gap is closed")
+    missing = since.missing(FUTURES, "BTCUSDT")
     (gap,) = trades()
     assert gap["reason"].startswith("disconnected: ")
     assert missing and inside(missing, [gap])
@@ -191,7 +184,7 @@ def test_delayed_frames_are_late_and_not_lost(scene: Scene, since: Since) -> Non
     fault = scene.simulator.fault("delay", SPOT, stream="ethusdt@*", delay_ms=1500, seconds=1)
     until(lambda: scene.simulator.told(fault)["over"], "the delay is over")
     assert scene.simulator.told(fault)["done"] > 10
-    assert since.missing(SPOT, "ETHUSDT", more=60) == []
+    assert since.missing(SPOT, "ETHUSDT") == []
     assert since.gaps(SPOT) == []
     late = (
         f"SELECT max(epoch_ms(received) - epoch_ms(timestamp)) FROM served.trades"
@@ -245,8 +238,8 @@ def test_connections_that_are_refused_make_the_venue_unhealthy_until_it_is_back(
     assert health["venues"][FUTURES]["status"] == "healthy"
     assert since.gaps(FUTURES) == []
     until(lambda: scene.collector.venue(SPOT)["status"] == "healthy", "it is back")
+    until(lambda: since.gaps(SPOT) and all(gap["until"] for gap in since.gaps(SPOT)), "every gap is closed")
     missing = {symbol: since.missing(SPOT, symbol) for symbol in SYMBOLS.split(",")}
-    until(lambda: all(gap["until"] for gap in since.gaps(SPOT)), "every gap is closed")
     for symbol, rows in missing.items():
         assert rows and inside(rows, since.gaps(SPOT, symbol, "trades"))
     since.untouched(FUTURES)
@@ -269,7 +262,7 @@ def test_a_snapshot_that_is_blocked_leaves_its_gap_open_and_the_rest_flowing(
 
 
 class Collected:
-    """A collector in this process, over forms whose channels may be silent for a second only."""
+    """A collector in this process, over forms whose channels may be silent for three seconds only."""
 
     def __init__(self, simulation: Simulation, collecting: Collecting) -> None:
         self.simulation, self.collecting = simulation, collecting
@@ -291,7 +284,7 @@ async def collected(db: Path) -> AsyncIterator[Collected]:
         name: msgspec.structs.replace(
             venue,
             channels=tuple(
-                msgspec.structs.replace(one, silent_after_s=1.0 if one.name == "trades" else None)
+                msgspec.structs.replace(one, silent_after_s=3.0 if one.name == "trades" else None)
                 for one in venue.channels
             ),
         )
@@ -327,7 +320,7 @@ def test_a_stream_that_stays_silent_is_reported_and_is_a_gap(tmp_path: Path) -> 
 
     async def play() -> None:
         async with collected(db) as one:
-            one.simulation.faults.silence(SPOT, "btcusdt@aggTrade", seconds=3)
+            one.simulation.faults.silence(SPOT, "btcusdt@aggTrade", seconds=6)
             await one.until(lambda: one.health(SPOT)["silent"] == ["btcusdt@aggTrade"], "reported")
             assert "silent" in one.health(SPOT)["reason"] and one.health(SPOT)["status"] == "degraded"
             assert one.health(FUTURES)["status"] == "healthy"
@@ -338,8 +331,8 @@ def test_a_stream_that_stays_silent_is_reported_and_is_a_gap(tmp_path: Path) -> 
     told = read(db, f"SELECT {GAPS} FROM gaps WHERE reason NOT LIKE 'disconnected: stopped'")
     ((venue, symbol, stream, since, end, reason),) = told
     assert (venue, symbol, stream) == (SPOT, "BTCUSDT", "trades")
-    assert reason.startswith("silent: btcusdt@aggTrade: nothing for 1 s; trade ids")
-    assert end - since >= 2900  # the trades of three seconds
+    assert reason.startswith("silent: btcusdt@aggTrade: nothing for 3 s; trade ids")
+    assert end - since >= 5900  # the trades of six seconds
     counts = "SELECT count(*), max(trade_id::BIGINT) - min(trade_id::BIGINT) + 1 FROM trades"
     for other in (
         "venue = 'binance_futures' AND symbol = 'BTCUSDT'",

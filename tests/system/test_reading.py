@@ -28,7 +28,7 @@ class House:
 @pytest.fixture(scope="module")
 def house(shared_product: Product) -> House:
     simulator = shared_product.simulator(rate=40)
-    db = shared_product.folder / "data" / "orderflow.duckdb"  # where the README looks
+    db = shared_product.folder / "data" / "demo.duckdb"  # where the README looks
     collector = shared_product.collector(simulator, db=db)
     for table in ("trades", "prices", "orderbooks"):
         sql = f"SELECT count(DISTINCT venue || symbol) FROM served.{table}"
@@ -154,7 +154,7 @@ def _of_time(name: str) -> bool:
     [
         ("get_crypto_prices", {"symbol": "BTCUSDT"}),
         ("xv_prices", {"symbol": "ETHUSDT"}),
-        ("get_crypto_spreads", {"symbol": "ETHUSDT"}),
+        ("xv_spreads", {"symbol": "ETHUSDT", "max_age_ms": 3_600_000}),
         ("compare_exchange_prices", {"symbol": "BTCUSDT"}),
         ("find_tools", {"query": "spread"}),
     ],
