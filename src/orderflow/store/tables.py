@@ -246,6 +246,8 @@ def connect(
     path: Path, settings: dict[str, str | bool | int | float | list[str]], *, read_only: bool = False
 ) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file, or raise `StoreUnusable` saying in one line why it cannot be opened."""
+    # Another program's file must not make DuckDB look for an extension that could read it.
+    settings = {"autoinstall_known_extensions": False, **settings}
     try:
         return duckdb.connect(str(path), read_only=read_only, config=settings)
     except duckdb.Error as error:
