@@ -1,4 +1,4 @@
-"""A venue on loopback that sends a recording as fast as it is read: `python -m bench.blaster FILE SYMBOLS [PACE]`.
+"""A venue on loopback that sends a recording as fast as it is read: `python -m bench.blaster FILE SYMBOLS PACE MOST`.
 
 The recording's one symbol is sent under each of the symbols, interleaved, so that all their series are
 live. Frames are made before the first client comes; sending is the kernel's work. It prints its port.
@@ -35,7 +35,7 @@ def framed(payload: bytes) -> bytes:
 class Blaster:
     """Sends on the first connection that subscribes to a book; acknowledges all others and is silent."""
 
-    def __init__(self, path: Path, symbols: list[str], pace: float) -> None:
+    def __init__(self, path: Path, symbols: list[str], pace: float, most: int | None) -> None:
         recording = load(path)
         self._pace = pace
         self._symbols = symbols
@@ -47,7 +47,7 @@ class Blaster:
             )
             for message in recording.messages
             for symbol in symbols
-        ]
+        ][:most]
         self._snapshots_asked: set[str] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -141,8 +141,8 @@ class Blaster:
 
 
 async def main() -> None:
-    path, symbols, *pace = sys.argv[1:]
-    blaster = Blaster(Path(path), symbols.split(","), float(pace[0]) if pace else 0.0)
+    path, symbols, pace, most = sys.argv[1:]
+    blaster = Blaster(Path(path), symbols.split(","), float(pace), int(most) if most else None)
     server = await asyncio.start_server(blaster.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     print(msgspec.json.encode({"port": port, "frames": len(blaster.payloads)}).decode(), flush=True)

@@ -24,21 +24,22 @@ from orderflow.venues import ALL
 from orderflow.venues.spec import Hosts
 
 PACE = 20_000.0
-PACED_SYMBOLS = 3
+PACED_FRAMES = 300_000
 
 
 def prepare(recording: Recording) -> Run:
-    return _prepare(recording, SYMBOLS, 0.0)
+    return _prepare(recording, 0.0, None)
 
 
 def prepare_paced(recording: Recording) -> Run:
-    return _prepare(recording, SYMBOLS[:PACED_SYMBOLS], PACE)
+    return _prepare(recording, PACE, PACED_FRAMES)
 
 
-def _prepare(recording: Recording, symbols: tuple[str, ...], pace: float) -> Run:
+def _prepare(recording: Recording, pace: float, most: int | None) -> Run:
+    symbols = SYMBOLS
     path = next(CAPTURES.glob(f"{recording.venue}/{recording.name}.jsonl*"))
     server = subprocess.Popen(
-        [sys.executable, "-m", "bench.blaster", str(path), ",".join(symbols), str(pace)],
+        [sys.executable, "-m", "bench.blaster", str(path), ",".join(symbols), str(pace), str(most or "")],
         stdout=subprocess.PIPE,
         preexec_fn=_on_the_other_cores,
     )
@@ -68,7 +69,9 @@ def _on_the_other_cores() -> None:
     os.sched_setaffinity(0, others or mine)
 
 
-async def _collect(folder: Path, venue: str, symbols: tuple[str, ...], port: int, frames: int) -> dict[str, float]:
+async def _collect(
+    folder: Path, venue: str, symbols: tuple[str, ...], port: int, frames: int
+) -> dict[str, float]:
     address = f"127.0.0.1:{port}"
     sockets = {route: f"ws://{address}/{route}" for route in ALL[venue].hosts.ws}
     plan = Plan(

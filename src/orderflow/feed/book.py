@@ -56,10 +56,8 @@ class OrderBook:
             self._waiting.append(update)
             raise
         if follows:
-            _set(self.bids, update.bids)
-            _set(self.asks, update.asks)
-            self._best_bids.changes.append(update.bids)
-            self._best_asks.changes.append(update.asks)
+            _set_bids(self.bids, update.bids, self._best_bids)
+            _set_asks(self.asks, update.asks, self._best_asks)
             self.last_id = update.last_id
             self.joined = True
         return follows
@@ -146,45 +144,35 @@ class OrderBook:
 class _Best:
     """The prices near the touch of one side, kept so that the whole side need not be sorted each time.
 
-    `_near` holds every price of the side that is at least as good as `_bound`, as of the last look;
-    the levels that changed since are in `changes`.
+    `near` holds every price of the side that is at least as good as `bound`, and some that have gone.
     """
 
-    __slots__ = ("_bound", "_near", "_sign", "changes")
+    __slots__ = ("_sign", "bound", "near")
 
     def __init__(self, *, highest_first: bool) -> None:
         self._sign = -1.0 if highest_first else 1.0
-        self._near: set[float] = set()
-        self._bound = -self._sign * inf  # nothing is as good: the first look is at the whole side
-        self.changes: list[list[Level]] = []
+        self.near: set[float] = set()
+        self.bound = -self._sign * inf  # nothing is as good: the first look is at the whole side
 
     def levels(self, side: dict[float, float]) -> list[float | None]:
         """Return (price, size) of the best ten, flat, None where the side has fewer."""
         highest_first = self._sign < 0
-        bound, near = self._bound, self._near
-        for levels in self.changes:
-            if highest_first:
-                near.update([price for price, _ in levels if price >= bound])
-            else:
-                near.update([price for price, _ in levels if price <= bound])
-        self.changes.clear()
-        found = sorted([price for price in near if price in side], reverse=highest_first)
+        found = sorted([price for price in self.near if price in side], reverse=highest_first)
         if len(found) < min(BOOK_LEVELS, len(side)):  # the market has moved away: look at the whole side
             found = nlargest(_NEAR, side) if highest_first else nsmallest(_NEAR, side)
-            self._bound = found[-1]
+            self.bound = found[-1]
         elif len(found) > 4 * _NEAR:
             found = found[:_NEAR]
-            self._bound = found[-1]
-        self._near = set(found)
+            self.bound = found[-1]
+        self.near = set(found)
         flat: list[float | None] = []
         for price in found[:BOOK_LEVELS]:
             flat += (price, side[price])
         return flat + [None] * (2 * BOOK_LEVELS - len(flat))
 
     def forget(self) -> None:
-        self._near.clear()
-        self._bound = -self._sign * inf
-        self.changes.clear()
+        self.near.clear()
+        self.bound = -self._sign * inf
 
 
 def top_of(update: BookUpdate) -> BookTop:
@@ -194,10 +182,24 @@ def top_of(update: BookUpdate) -> BookTop:
     return book.top(update)
 
 
-def _set(side: dict[float, float], levels: list[Level]) -> None:
+def _set_bids(side: dict[float, float], levels: list[Level], best: _Best) -> None:
+    bound, near = best.bound, best.near
     for price, size in levels:
         if size:
             side[price] = size
+            if price >= bound:
+                near.add(price)
+        else:
+            side.pop(price, None)
+
+
+def _set_asks(side: dict[float, float], levels: list[Level], best: _Best) -> None:
+    bound, near = best.bound, best.near
+    for price, size in levels:
+        if size:
+            side[price] = size
+            if price <= bound:
+                near.add(price)
         else:
             side.pop(price, None)
 

@@ -263,6 +263,11 @@ def _unusable(path: Path, said: str) -> StoreUnusable:
         )
     if "not a valid DuckDB database file" in said:
         return StoreUnusable(f"{path}: not a DuckDB database", hint="name a new file, or one of ours")
+    if "xtension" in said:
+        return StoreUnusable(
+            f"{path}: another program's database, which DuckDB would need an extension to read",
+            hint="name a new file, or one that `orderflow init` made",
+        )
     if "different configuration" in said:
         return StoreUnusable(
             f"{path}: this process has it open already", hint="share the connection: each thread a cursor()"
