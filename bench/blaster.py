@@ -1,4 +1,4 @@
-"""A venue on loopback that sends a recording as fast as it is read: `python -m bench.blaster FILE SYMBOLS PACE MOST`.
+"""A venue on loopback that sends a recording as fast as it is read: `python -m bench.blaster FILE SYMBOLS PACE MOST CORES`.
 
 The recording's one symbol is sent under each of the symbols, interleaved, so that all their series are
 live. Frames are made before the first client comes; sending is the kernel's work. It prints its port.
@@ -7,6 +7,7 @@ live. Frames are made before the first client comes; sending is the kernel's wor
 import asyncio
 import base64
 import hashlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -141,7 +142,8 @@ class Blaster:
 
 
 async def main() -> None:
-    path, symbols, pace, most = sys.argv[1:]
+    path, symbols, pace, most, cores = sys.argv[1:]
+    os.sched_setaffinity(0, map(int, cores.split(",")))
     blaster = Blaster(Path(path), symbols.split(","), float(pace), int(most) if most else None)
     server = await asyncio.start_server(blaster.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]

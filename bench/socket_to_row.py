@@ -39,9 +39,17 @@ def _prepare(recording: Recording, pace: float, most: int | None) -> Run:
     symbols = SYMBOLS
     path = next(CAPTURES.glob(f"{recording.venue}/{recording.name}.jsonl*"))
     server = subprocess.Popen(
-        [sys.executable, "-m", "bench.blaster", str(path), ",".join(symbols), str(pace), str(most or "")],
+        [
+            sys.executable,
+            "-m",
+            "bench.blaster",
+            str(path),
+            ",".join(symbols),
+            str(pace),
+            str(most or ""),
+            _other_cores(),
+        ],
         stdout=subprocess.PIPE,
-        preexec_fn=_on_the_other_cores,
     )
     assert server.stdout is not None
     said = msgspec.json.decode(server.stdout.readline())
@@ -63,10 +71,11 @@ def _prepare(recording: Recording, pace: float, most: int | None) -> Run:
     return run
 
 
-def _on_the_other_cores() -> None:
+def _other_cores() -> str:
+    """Name the cores that the collector is not pinned to, for the blaster."""
     mine = os.sched_getaffinity(0)
     others = set(range(os.cpu_count() or 1)) - mine
-    os.sched_setaffinity(0, others or mine)
+    return ",".join(map(str, others or mine))
 
 
 async def _collect(

@@ -236,6 +236,10 @@ def test_a_connection_on_which_nothing_arrives_is_lost_and_pings_keep_it_alive()
             assert found.kinds() == ["connected"]
             await found.until(lambda it: "disconnected" in it.kinds())
             assert of(found, "disconnected")[0][1] == "nothing arrived for 20 s"
+            # The pings kept it alive, but data last came at the start: the gap begins there.
+            lost = next(one for one in found.notes if one.kind == "disconnected")
+            last_data = max(one.ts_recv for one in found.frames if one.kind == "ws")
+            assert lost.since == last_data < until
 
     run(story)
 

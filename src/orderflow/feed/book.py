@@ -20,7 +20,7 @@ from orderflow.venues.spec import BookRule
 
 KEPT_DIFFS = 20_000  # diffs kept while a book waits for its snapshot; the oldest go first
 
-_NEAR = 30  # prices a side that are kept sorted by a look at the whole side
+_NEAR = 40  # prices a side that are kept sorted by a look at the whole side
 
 
 class OrderBook:
@@ -161,14 +161,15 @@ class _Best:
         if len(found) < min(BOOK_LEVELS, len(side)):  # the market has moved away: look at the whole side
             found = nlargest(_NEAR, side) if highest_first else nsmallest(_NEAR, side)
             self.bound = found[-1]
-        elif len(found) > 4 * _NEAR:
-            found = found[:_NEAR]
+        elif len(found) > _NEAR + BOOK_LEVELS:
+            del found[_NEAR:]
             self.bound = found[-1]
         self.near = set(found)
-        flat: list[float | None] = []
-        for price in found[:BOOK_LEVELS]:
-            flat += (price, side[price])
-        return flat + [None] * (2 * BOOK_LEVELS - len(flat))
+        best = found[:BOOK_LEVELS]
+        flat: list[float | None] = [None] * (2 * BOOK_LEVELS)
+        flat[0 : 2 * len(best) : 2] = best
+        flat[1 : 2 * len(best) : 2] = map(side.__getitem__, best)
+        return flat
 
     def forget(self) -> None:
         self.near.clear()

@@ -11,7 +11,7 @@ from orderflow.feed.health import ConnectionHealth, VenueHealth
 from orderflow.feed.inbox import Inbox
 from orderflow.feed.limits import Backoff, ConnectBudget
 from orderflow.market.errors import Rejected, Retry
-from orderflow.market.events import SECOND
+from orderflow.market.events import SECOND, Nanos
 from orderflow.venues.spec import Venue
 
 log = logging.getLogger(__name__)
@@ -28,11 +28,14 @@ class Notes:
     def __init__(self, venue: Venue, inbox: Inbox, world: World, health: VenueHealth) -> None:
         self._venue, self._inbox, self._world, self._health = venue.name, inbox, world, health
 
-    def say(self, kind: NoteKind, route: str, about: Series, reason: str = "") -> None:
+    def say(
+        self, kind: NoteKind, route: str, about: Series, reason: str = "", *, since: Nanos | None = None
+    ) -> None:
+        """Write a note; `since` is when these series were last heard, where that is known."""
         self._health.notes[kind] = self._health.notes.get(kind, 0) + 1
         level = logging.INFO if kind == "connected" else logging.WARNING
         log.log(level, "%s %s: %s, %d series %s", self._venue, route, kind, len(about), reason)
-        said = Note(kind, route, about, reason)
+        said = Note(kind, route, about, reason, since or 0)
         self._inbox.put([note(self._venue, self._world.clock(), said)])
 
 
@@ -174,8 +177,12 @@ class Line:
     def _silent(self, names: list[str]) -> None:
         fallen = [one for one in self._wanted if one.name in set(names)]
         for one in fallen:
-            reason = f"{one.name}: nothing for {one.channel.silent_after_s:g} s"
-            self._say("silent", [one], reason)
+            patience_s = one.channel.silent_after_s or 0.0
+            reason = f"{one.name}: nothing for {patience_s:g} s"
+            since = self._world.clock() - round(patience_s * SECOND)
+            self._notes.say("silent", self._route, series([one]), reason, since=since)
 
     def _say(self, kind: NoteKind, about: Sequence[Wanted], reason: str = "") -> None:
-        self._notes.say(kind, self._route, series(about), reason)
+        # The venue's other connections may have gone on: what counts is when this one last carried data.
+        since = self.health.last_frame_ts if kind == "disconnected" else None
+        self._notes.say(kind, self._route, series(about), reason, since=since)
