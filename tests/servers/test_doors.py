@@ -81,6 +81,67 @@ def test_every_mcp_door_lists_and_answers_in_both_eras(kind: str, mode: Any, rev
     asyncio.run(ask())
 
 
+async def failed(client: Client, meta: Any = None) -> None:
+    """Call a tool that nobody has: a notice of level info."""
+    assert (await client.call_tool("nope", {}, meta=meta)).is_error
+    await client.list_tools()  # notices come in order: whatever was sent is here by now
+
+
+def notices(heard: list[Any]) -> list[Any]:
+    return [(one.level, one.data) for one in heard]
+
+
+NOPE = ("info", {"tool": "nope", "code": "unknown_tool", "message": "no tool 'nope'"})
+
+
+@pytest.mark.parametrize("kind", ["memory", "stdio", "mcp", "sse"])
+@pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+def test_an_older_client_hears_of_failed_calls_from_the_level_that_it_sets(kind: str, url: str) -> None:
+    heard: list[Any] = []
+    others: list[Any] = []
+
+    async def hear(params: Any) -> None:
+        heard.append(params)
+
+    async def other_hears(params: Any) -> None:
+        others.append(params)
+
+    async def ask() -> None:
+        async with (
+            Client(transport(kind, url), mode="legacy", logging_callback=hear) as client,
+            Client(transport(kind, url), mode="legacy", logging_callback=other_hears) as other,
+        ):
+            await failed(client)
+            await client.set_logging_level("warning")
+            await failed(client)
+            assert heard == []
+            await client.set_logging_level("info")
+            await failed(client)
+            await failed(other)
+
+    asyncio.run(ask())
+    assert notices(heard) == [NOPE]
+    assert others == []
+
+
+@pytest.mark.parametrize("kind", ["memory", "stdio", "mcp"])
+def test_a_newer_client_hears_of_a_failed_call_that_it_asks_to_hear_of(kind: str, url: str) -> None:
+    heard: list[Any] = []
+
+    async def hear(params: Any) -> None:
+        heard.append(params)
+
+    async def ask() -> None:
+        async with Client(transport(kind, url), logging_callback=hear) as client:
+            await failed(client)
+            await failed(client, {"io.modelcontextprotocol/logLevel": "error"})
+            assert heard == []
+            await failed(client, {"io.modelcontextprotocol/logLevel": "debug"})
+
+    asyncio.run(ask())
+    assert notices(heard) == [NOPE]
+
+
 def posted(url: str, path: str, body: Any, method: str = "POST", **headers: str) -> tuple[int, Any, Any]:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)

@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fixed_market import FakeLatest, context
+from fixed_market import FakeLatest, context, quote
 from mcp import Client
 from mcp.shared.exceptions import MCPError
+from mcp_types import PromptReference, ResourceTemplateReference, SetLevelRequestParams
+from starlette.requests import Request
 
 from orderflow import tools
 from orderflow.market.errors import UnknownTool
-from orderflow.servers import material
+from orderflow.servers import material, notices
 from orderflow.servers import mcp as door
 from orderflow.servers.callers import Local
 
@@ -114,6 +117,28 @@ def test_a_defect_of_ours_is_told_with_a_trace_and_without_its_details() -> None
     assert "secret" not in text
 
 
+def test_a_defect_is_noticed_as_an_error_with_its_trace() -> None:
+    class Broken(FakeLatest):
+        def symbols(self) -> list[str]:
+            raise KeyError("a secret of the house")
+
+    heard: list[Any] = []
+
+    async def hear(params: Any) -> None:
+        heard.append(params)
+
+    async def ask() -> str:
+        served = door.server(Local(context(Broken())))
+        async with Client(served, logging_callback=hear) as client:
+            meta: Any = {"io.modelcontextprotocol/logLevel": "error"}
+            return (await client.call_tool("xv_prices", {}, meta=meta)).content[0].text  # type: ignore[union-attr]
+
+    text = asyncio.run(ask())
+    assert [(one.level, one.data["code"]) for one in heard] == [("error", "internal")]
+    assert heard[0].data["trace"] in text
+    assert "secret" not in str(heard[0])
+
+
 def test_an_unknown_set_is_refused_before_anything_is_served() -> None:
     with pytest.raises(UnknownTool, match="no toolset 'everything'"):
         door.server(Local(context()), "everything")
@@ -192,6 +217,76 @@ def test_a_prompt_that_cannot_be_filled_is_refused(name: str, arguments: dict[st
     assert error.message.startswith("no prompt")
 
 
+# ── What is suggested while someone types ─────────────────────────────────────────────────────
+
+PROMPT = PromptReference(name="market_check")
+TEMPLATE = ResourceTemplateReference(uri="orderflow://prices/{symbol}")
+
+
+def suggested(ref: Any, argument: str, begun: str, latest: FakeLatest | None = None) -> Any:
+    return with_client(
+        lambda client: client.complete(ref, {"name": argument, "value": begun}), latest
+    ).completion
+
+
+@pytest.mark.parametrize("ref", [PROMPT, TEMPLATE])
+@pytest.mark.parametrize(
+    ("begun", "values"),
+    [("", ["BTCUSDT", "ETHUSDT"]), ("b", ["BTCUSDT"]), ("ETHU", ["ETHUSDT"]), ("SOL", []), ("USDT", [])],
+)
+def test_a_symbol_is_suggested_by_its_beginning(ref: Any, begun: str, values: list[str]) -> None:
+    found = suggested(ref, "symbol", begun)
+    assert (found.values, found.total, found.has_more) == (values, len(values), False)
+
+
+@pytest.mark.parametrize(
+    ("ref", "argument"),
+    [
+        (PROMPT, "venue"),
+        (PromptReference(name="nope"), "symbol"),
+        (ResourceTemplateReference(uri="file:///{symbol}"), "symbol"),
+    ],
+)
+def test_what_we_cannot_complete_has_no_suggestions(ref: Any, argument: str) -> None:
+    assert suggested(ref, argument, "").values == []
+
+
+def test_before_anything_was_received_there_is_nothing_to_suggest() -> None:
+    found = suggested(PROMPT, "symbol", "", FakeLatest())
+    assert (found.values, found.total, found.has_more) == ([], 0, False)
+
+
+def test_more_symbols_than_the_protocol_allows_are_cut_and_counted() -> None:
+    latest = FakeLatest(quotes=[quote("binance_spot", 1.0, 2.0, symbol=f"C{n:03}USDT") for n in range(150)])
+    found = suggested(PROMPT, "symbol", "c", latest)
+    assert found.values == [f"C{n:03}USDT" for n in range(100)]
+    assert (found.total, found.has_more) == (150, True)
+    later = suggested(PROMPT, "symbol", "C14", latest)
+    assert (later.values, later.has_more) == ([f"C14{n}USDT" for n in range(10)], False)
+
+
+def test_symbols_beyond_what_is_read_are_said_to_be_missing() -> None:
+    latest = FakeLatest(quotes=[quote("binance_spot", 1.0, 2.0, symbol=f"C{n:04}USDT") for n in range(2_500)])
+    found = suggested(PROMPT, "symbol", "C2", latest)
+    assert (found.total, found.has_more) == (None, True)
+
+
 def test_the_instructions_name_only_tools_that_exist() -> None:
     named = {word.strip(".,;:`()") for word in door.INSTRUCTIONS.split()}
     assert {"find_tools", "describe_tools", "call_tool", "system_health"} <= named & set(tools.ALL.tools)
+
+
+def test_levels_of_sessions_that_never_said_goodbye_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices, "_MOST_SESSIONS", 2)
+    kept = notices.Notices()
+
+    def session(name: str) -> Any:
+        request = Request({"type": "http", "headers": [(b"mcp-session-id", name.encode())]})
+        return SimpleNamespace(request=request, protocol_version="2025-11-25")
+
+    async def ask() -> None:
+        for name in ("a", "b", "a", "c"):
+            await kept.set_level(session(name), SetLevelRequestParams(level="info"))
+
+    asyncio.run(ask())
+    assert [bool(kept._wanted(session(name))) for name in "abc"] == [True, False, True]

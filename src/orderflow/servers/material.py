@@ -1,15 +1,19 @@
 """What an assistant can read without calling a tool, and the questions that it is offered.
 
-Resources: the health of the run, the catalogue, and the prices of a symbol as a template.
+Resources: the health of the run, the catalogue, and the prices of a symbol as a template. Where a
+symbol is asked for, those that have prices are suggested.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from orderflow import tools
 from orderflow.servers.callers import Caller
+from orderflow.tools.answers import MOST_TOKENS
+from orderflow.tools.spec import MOST_ROWS
 
 _SCHEME = "orderflow://"
 _PRICES = f"{_SCHEME}prices/"
@@ -48,6 +52,8 @@ _PROMPTS = [
         arguments=[types.PromptArgument(name="symbol", description="as in BTCUSDT", required=True)],
     )
 ]
+_MOST_SUGGESTED = 100  # the protocol allows no more
+_MOST_PAGES = 4  # of prices, read for one suggestion
 _CHECK = (
     "Look at {symbol}. Ask system_health first and say if data are simulated, old or missing. Then ask "
     "xv_prices and xv_arbitrage. Report where it is cheapest to buy and dearest to sell, the best pair net "
@@ -97,3 +103,46 @@ def prompt(name: str, arguments: Mapping[str, str] | None) -> types.GetPromptRes
     said = types.TextContent(type="text", text=_CHECK.format(symbol=symbol))
     message = types.PromptMessage(role="user", content=said)
     return types.GetPromptResult(description=_PROMPTS[0].description, messages=[message])
+
+
+async def suggestions(caller: Caller, params: types.CompleteRequestParams) -> types.CompleteResult:
+    """Return what could stand for a prompt's or a template's argument, given how it begins.
+
+    Whatever we cannot complete, a name that nobody knows too, has no suggestions: they are a help
+    while someone types, and an error would be in the way.
+    """
+    if not _asks_a_symbol(params.ref, params.argument.name):
+        return types.CompleteResult(completion=types.Completion(values=[], total=0, has_more=False))
+    symbols, complete = await _symbols(caller)
+    begun = params.argument.value.upper()
+    found = [one for one in symbols if one.startswith(begun)]
+    more = not complete or len(found) > _MOST_SUGGESTED
+    shown = types.Completion(
+        values=found[:_MOST_SUGGESTED], total=len(found) if complete else None, has_more=more
+    )
+    return types.CompleteResult(completion=shown)
+
+
+def _asks_a_symbol(ref: types.PromptReference | types.ResourceTemplateReference, argument: str) -> bool:
+    if argument != "symbol":
+        return False
+    if isinstance(ref, types.PromptReference):
+        return any(ref.name == one.name for one in _PROMPTS)
+    return any(ref.uri == one.uri_template for one in _TEMPLATES)
+
+
+async def _symbols(caller: Caller) -> tuple[list[str], bool]:
+    """Return the symbols that have prices, and whether these are all; none where nobody answers."""
+    found: set[str] = set()
+    arguments: dict[str, Any] = {"limit": MOST_ROWS, "max_tokens": MOST_TOKENS}
+    for _ in range(_MOST_PAGES):
+        reply = await caller.call("xv_prices", arguments)
+        if reply.structured is None:
+            break
+        at = reply.structured["columns"].index("symbol")
+        found |= {row[at] for row in (*reply.structured["rows"], *reply.structured.get("tail", ()))}
+        following = reply.structured["meta"]["next"]
+        if following is None:
+            return sorted(found), True
+        arguments = {"next": following, "max_tokens": MOST_TOKENS}
+    return sorted(found), not found

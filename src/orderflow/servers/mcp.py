@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import mcp_types as types
 from mcp.server.caching import CacheableMethod, CacheHint
-from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from starlette.requests import Request
@@ -14,8 +13,9 @@ from starlette.requests import Request
 import orderflow
 from orderflow import tools
 from orderflow.market.errors import OrderflowError
-from orderflow.servers import material
+from orderflow.servers import material, notices
 from orderflow.servers.callers import Caller
+from orderflow.servers.notices import Asked, Notices
 
 INSTRUCTIONS = (
     "Market data of many crypto venues, live or simulated (each answer says which). An answer is a first "
@@ -37,10 +37,8 @@ _LISTS: tuple[CacheableMethod, ...] = (
     "server/discover",
 )
 
-Asked: TypeAlias = ServerRequestContext[Any]
 
-
-def server(caller: Caller, toolset: str = "core") -> Server[Any]:
+def server(caller: Caller, toolset: str = "core") -> Server[Notices]:
     """Return an MCP server over the catalogue; raise `UnknownTool` for an unknown toolset.
 
     `toolset` is what is listed (core, all, meta or families); every tool answers when called. Over
@@ -52,7 +50,7 @@ def server(caller: Caller, toolset: str = "core") -> Server[Any]:
         return types.ListToolsResult(tools=_listed(_addressed(ctx) or toolset))
 
     async def call_tool(ctx: Asked, params: types.CallToolRequestParams) -> types.CallToolResult:
-        return await _called(caller, params.name, params.arguments)
+        return await _called(caller, ctx, params.name, params.arguments)
 
     async def list_resources(
         ctx: Asked, params: types.PaginatedRequestParams | None
@@ -75,12 +73,19 @@ def server(caller: Caller, toolset: str = "core") -> Server[Any]:
     async def get_prompt(ctx: Asked, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         return material.prompt(params.name, params.arguments)
 
-    return Server(
+    async def set_level(ctx: Asked, params: types.SetLevelRequestParams) -> types.EmptyResult:
+        return await ctx.lifespan_context.set_level(ctx, params)
+
+    async def complete(ctx: Asked, params: types.CompleteRequestParams) -> types.CompleteResult:
+        return await material.suggestions(caller, params)
+
+    served = Server(
         "orderflow",
         version=orderflow.__version__,
         title="crypto-orderflow",
         instructions=INSTRUCTIONS,
         cache_hints={method: CacheHint(_LISTED_FOR_MS, "public") for method in _LISTS},
+        lifespan=notices.opened,
         # Without it each call over the newer HTTP path would list all tools first.
         get_tool_input_schema=_schema,
         on_list_tools=list_tools,
@@ -90,7 +95,11 @@ def server(caller: Caller, toolset: str = "core") -> Server[Any]:
         on_read_resource=read_resource,
         on_list_prompts=list_prompts,
         on_get_prompt=get_prompt,
+        on_completion=complete,
     )
+    # The library's own parameter for it warns that upstream retires it; older clients still ask.
+    served.add_request_handler("logging/setLevel", types.SetLevelRequestParams, set_level)
+    return served
 
 
 async def stdio(caller: Caller, toolset: str = "core") -> None:
@@ -100,8 +109,12 @@ async def stdio(caller: Caller, toolset: str = "core") -> None:
         await one.run(read, write, one.create_initialization_options())
 
 
-async def _called(caller: Caller, name: str, arguments: Mapping[str, Any] | None) -> types.CallToolResult:
+async def _called(
+    caller: Caller, ctx: Asked, name: str, arguments: Mapping[str, Any] | None
+) -> types.CallToolResult:
     reply = await caller.call(name, arguments)
+    if reply.failure is not None:
+        await ctx.lifespan_context.failed(ctx, name, reply.failure)
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=reply.text)],
         structured_content=reply.structured,
