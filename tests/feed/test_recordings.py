@@ -125,9 +125,9 @@ def _zip(*names: str) -> bytes:
     ("name", "content", "why"),
     [
         ("empty.jsonl", b"", "empty"),
-        ("empty.jsonl.gz", gzip.compress(b""), "empty"),
+        ("empty.jsonl.gz", gzip.compress(b"", mtime=0), "empty"),
         ("plain.jsonl.gz", line(), "not gzip"),
-        ("cut.jsonl.gz", gzip.compress(line() * 1000)[:-20], "cut off"),
+        ("cut.jsonl.gz", gzip.compress(line() * 1000, mtime=0)[:-20], "cut off"),
         ("nothing.jsonl.gz", b"", "empty"),
         ("binance_spot.csv", b"", "empty"),
         ("binance_spot_BTCUSDT.csv", b"a,b,c\n1,2,3\n", "layout that is not known: columns 'a,b,c'"),

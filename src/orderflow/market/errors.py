@@ -114,7 +114,7 @@ class RegionBlocked(Rejected):
 class StoreUnusable(Rejected):
     """A database that we cannot or must not use: another program's, another kind's, no permission."""
 
-    code = "internal"
+    code = "invalid_argument"
 
 
 class RecordingUnreadable(Rejected):

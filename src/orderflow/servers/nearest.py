@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from orderflow import tools
 from orderflow.jobs.health import of_reader
 from orderflow.market.errors import OrderflowError
 from orderflow.servers.callers import Caller, Local, Remote, Reply, failed, failure_of
 from orderflow.store import access
+from orderflow.store.live import Live
 from orderflow.store.reader import Reader
 from orderflow.tools.answers import Format
 from orderflow.tools.context import Context, declared_fees
+
+_WITHOUT_DATA = ("catalogue", "system")
 
 
 class Nearest:
@@ -32,7 +36,9 @@ class Nearest:
         try:
             caller, reader = await asyncio.to_thread(self._found)
         except OrderflowError as error:
-            return failed(failure_of(error))
+            if _about_markets(name):
+                return failed(failure_of(error))
+            return await Local(self._without_data(error)).call(name, arguments, format)
         try:
             return await caller.call(name, arguments, format)
         finally:
@@ -50,6 +56,16 @@ class Nearest:
             if reader is not None:
                 reader.close()
 
+    def _without_data(self, error: OrderflowError) -> Context:
+        """Return what the catalogue's own tools, and the health, can answer from where nothing can be read."""
+        health = {"status": "unhealthy", "reasons": [error.message], "venues": {}}
+        return Context(
+            latest=Live("stored"),
+            gaps=lambda *, since=None, until=None: [],
+            health=lambda: health,
+            stored=True,
+        )
+
     def _found(self) -> tuple[Caller, Reader | None]:
         service = access.service(self._db)
         if service is not None and service.door:
@@ -59,3 +75,12 @@ class Nearest:
             stored=True, latest=reader, gaps=reader.gaps, health=lambda: of_reader(reader), fees=self._fees
         )
         return Local(context), reader
+
+
+def _about_markets(name: str) -> bool:
+    """Tell whether a tool needs data; one that does not exist needs none to say so."""
+    try:
+        found, _ = tools.ALL.resolve(name)
+    except OrderflowError:
+        return False
+    return found.family not in _WITHOUT_DATA
