@@ -1,53 +1,26 @@
 """What a feed asks over REST beside its sockets: listing, polls, snapshots, the clock."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import msgspec
 from toy_venue import (
+    SYMBOLS,
     FastWorld,
-    Gathered,
-    ToyServer,
-    ToySocket,
     gathering,
+    listened,
     listing,
+    of,
     rest,
     run,
     toy,
-    toy_server,
 )
 
 from orderflow.feed.live import Feed, Inbox, live
 from orderflow.market.errors import Disconnected
 from orderflow.market.events import MS
-from orderflow.venues.spec import Poll, Venue
-
-SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "BNBUSDT"]
-TIME = {"serverTime": 1_700_000_000_000}
-
-
-def feed_of(venue: Venue, server: ToyServer, symbols: list[str], world: FastWorld, **more: Any) -> Feed:
-    answers = {"exchangeInfo": listing(*SYMBOLS), "time": TIME} | more.pop("answers", {})
-    settings: dict[str, Any] = {"random": lambda: 1.0, "tick_s": 0.5, "transport": rest(**answers)}
-    settings |= {"clock": world.clock, "sleep": world.sleep} | more
-    inbox = settings.pop("inbox", None) or Inbox()
-    return Feed(venue, symbols, inbox, hosts=server.hosts, **settings)
-
-
-@asynccontextmanager
-async def listened(venue: Venue, symbols: list[str], script: Any = ToySocket.ack, **more: Any):
-    """Run a feed against a toy server; give server, feed, world and what the inbox gave."""
-    world = FastWorld()
-    async with toy_server(script) as server:
-        feed = feed_of(venue, server, symbols, world, **more)
-        async with gathering(live([feed])) as found:
-            yield server, feed, world, found
-
-
-def of(found: Gathered, kind: str) -> list[tuple[list[tuple[str, str]], str]]:
-    return [(one.series, one.reason) for one in found.notes if one.kind == kind]
+from orderflow.venues.spec import Poll
 
 
 def test_symbols_that_the_venue_does_not_list_are_refused_once_and_not_subscribed() -> None:

@@ -12,6 +12,7 @@ import msgspec
 from picows import WSListener, WSMsgType, WSTransport, ws_create_server
 
 from orderflow.feed.frames import NOTE, Frame, Note
+from orderflow.feed.live import Feed, Inbox, live
 from orderflow.venues import ALL
 from orderflow.venues.spec import Hosts, Venue
 
@@ -227,3 +228,29 @@ class FastWorld:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         await asyncio.sleep(seconds / self.SPEED)
+
+
+SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "BNBUSDT"]
+TIME = {"serverTime": 1_700_000_000_000}
+
+
+def feed_of(venue: Venue, server: ToyServer, symbols: list[str], world: FastWorld, **more: Any) -> Feed:
+    answers = {"exchangeInfo": listing(*SYMBOLS), "time": TIME} | more.pop("answers", {})
+    settings: dict[str, Any] = {"random": lambda: 1.0, "tick_s": 0.5, "transport": rest(**answers)}
+    settings |= {"clock": world.clock, "sleep": world.sleep} | more
+    inbox = settings.pop("inbox", None) or Inbox()
+    return Feed(venue, symbols, inbox, hosts=server.hosts, **settings)
+
+
+@asynccontextmanager
+async def listened(venue: Venue, symbols: list[str], script: Any = ToySocket.ack, **more: Any):
+    """Run a feed against a toy server; give server, feed, world and what the inbox gave."""
+    world = FastWorld()
+    async with toy_server(script) as server:
+        feed = feed_of(venue, server, symbols, world, **more)
+        async with gathering(live([feed])) as found:
+            yield server, feed, world, found
+
+
+def of(found: Gathered, kind: str) -> list[tuple[list[tuple[str, str]], str]]:
+    return [(one.series, one.reason) for one in found.notes if one.kind == kind]

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Sequence
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 RECOVERY_ROWS = 50_000
 CHECKPOINT_BYTES = 256 * 1024 * 1024
 LAG_PERIOD_S = 0.1
+# The thread that flushes packs rows in Python: the loop must not wait for its turn as long as the usual 5 ms.
+SWITCH_INTERVAL_S = 0.001
 # Events and frames hold no cycles, so collecting them is left to reference counts; a full look at
 # everything would cost tens of milliseconds, many times a second.
 GC_THRESHOLDS = (100_000, 50, 1_000)
@@ -199,6 +202,7 @@ class Collector:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Collect until `stop` is set, then write what is left and close everything."""
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         self.feeds = [

@@ -120,6 +120,7 @@ class Pipeline:
         sync, decode = lane.sync, lane.venue.decode
         add_quote, quotes = lane.add[Quote], lane.latest[Quote]
         add_trade, trades = lane.add[Trade], lane.trades
+        open_gaps, changed, void = sync.open, sync.changed, sync.void
         ours = 0
         event: Any  # its kind is told by its type, which a checker does not follow
         for frame in frames:
@@ -158,11 +159,11 @@ class Pipeline:
                     kept = True
                 else:
                     continue
-                if sync.open and kind in KEPT:
+                if open_gaps and kind in KEPT:
                     sync.arrived(KEPT[kind].name, event)
             if not kept:
                 self._leave_out(events)
-            if sync.changed or sync.void:
+            if changed or void:
                 self._collect_gaps(sync)
         self.tally.frames += len(frames) - ours
         lane.last_ts = _last_heard(frames) or lane.last_ts

@@ -168,7 +168,8 @@ def decode(payload: bytes, ts_recv: Nanos) -> Sequence[Event]:
         return binance.unless_too_deep(_uncommon, VENUE, payload, ts_recv)
     said = frame.data
     if type(said) is _BookTicker and said.st == 1:  # most frames are
-        return (_quote(said, ts_recv),)
+        bid, ask = said.b or None, said.a or None
+        return (Quote(VENUE, said.s, said.T * MS, ts_recv, bid, said.B or None, ask, said.A or None, said.u),)
     if isinstance(said, list):
         return [event for one in said for event in _meaning(one, frame.stream, ts_recv)]
     return _meaning(said, frame.stream, ts_recv)
