@@ -49,7 +49,7 @@ def test_the_readme_s_lines_count_rows_beside_a_running_collector(house: House) 
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"binance_spot.*│ +[1-9]\d*", done.stdout), done.stdout
+    assert re.search(r"\('binance_spot', [1-9]\d*\)", done.stdout), done.stdout
 
 
 def test_counts_grow_again_and_again_without_an_error(house: House) -> None:
