@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from orderflow.feed.frames import Frame, Note, note
-from orderflow.jobs.pipeline import Pipeline
+from orderflow.jobs.pipeline import OTHER_REASONS, REASONS, Pipeline
 from orderflow.market.events import MS, BookTop, Event, Funding, Gap, Quote, Trade
 from orderflow.market.streams import KEPT
 from orderflow.store.live import Live
@@ -291,3 +291,12 @@ def test_how_frames_are_batched_changes_nothing(size: int) -> None:
     assert found.tally == whole.tally
     assert len(kept.of(BookTop)) == 20  # 60 changes 100 ms apart, at most one per 250 ms: each third
     assert kept.of(Quote) == []
+
+
+def test_nonsense_in_endless_variety_is_counted_and_does_not_fill_the_memory() -> None:
+    flow, kept = pipeline()
+    flow.take([ws(SPOT, f'{{"nonsense": {number}}}'.encode()) for number in range(REASONS + 50)])
+    assert flow.tally.unknown.total() == flow.tally.frames == REASONS + 50
+    assert flow.tally.unknown[OTHER_REASONS] == 50
+    assert len(flow.tally.unknown) == REASONS + 1
+    assert kept.events == []

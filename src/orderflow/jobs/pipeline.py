@@ -30,6 +30,8 @@ from orderflow.venues.spec import Venue, answer
 log = logging.getLogger(__name__)
 
 SHOWN_BYTES = 200
+REASONS = 200
+OTHER_REASONS = "one of many other reasons"
 _INTERVALS = "intervals"  # the url of the frame that keeps the hours between fundings
 
 WantSnapshot = Callable[[str, str], None]  # (venue, symbol)
@@ -211,6 +213,8 @@ class Pipeline:
     def _unreadable(self, lane: _Lane, frame: Frame, error: Exception) -> None:
         """Count a frame that cannot be read; the journal has it, and the others go on."""
         said = str(error)
+        if said not in self.tally.unknown and len(self.tally.unknown) >= REASONS:
+            said = OTHER_REASONS  # nonsense in endless variety must not fill the memory, or the log
         self.tally.unknown[said] += 1
         self.tally.sample = frame.payload[:SHOWN_BYTES].decode(errors="replace")
         self.unknown_by_venue[lane.venue.name] += 1
