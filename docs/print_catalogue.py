@@ -68,7 +68,7 @@ def _venue(venue: Venue) -> Iterator[str]:
         "",
         f"### {venue.name}",
         "",
-        f"<{venue.docs}>; taker fee of the lowest tier {venue.taker_fee_bps:g} bps.",
+        f"<{venue.docs}>; taker fee {venue.taker_fee_bps:g} bps ({venue.taker_fee_source}).",
     )
     yield ""
     yield "| channel | feeds | name | route | by default |"

@@ -1,6 +1,7 @@
 """The contract of every venue's form and of every stream's declaration, whoever adds the next one."""
 
 import pkgutil
+import re
 import string
 from collections import Counter
 from importlib import import_module
@@ -160,3 +161,9 @@ def test_each_column_is_a_field_of_its_event(stream: Stream) -> None:
     assert fields - shared - {column.field for column in stream.packed} <= {"merged"}
     if stream.event is BookTop:
         assert sum(column.field == "levels" for column in stream.columns) == 40
+
+
+@pytest.mark.parametrize("venue", venues.ALL.values(), ids=list(venues.ALL))
+def test_a_fee_says_where_it_is_from_and_when(venue: Venue) -> None:
+    assert venue.taker_fee_bps >= 0
+    assert re.search(r"\b20\d\d\b", venue.taker_fee_source), venue.taker_fee_source

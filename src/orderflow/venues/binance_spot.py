@@ -413,6 +413,10 @@ BINANCE_SPOT = Venue(
     unsubscribe=binance.unsubscribe,
     native=str.upper,
     taker_fee_bps=10.0,
+    taker_fee_source=(
+        "regular user, 0.1 %: the default in nautilus-binance 0.61.0 (2026) for accounts whose rate is unknown;"
+        " not read from the venue"
+    ),
     snapshot="depth",
     listing="instruments",
     tables=TABLES,

@@ -119,7 +119,8 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True):
     subscribe: Callable[[Sequence[str], int], bytes]
     unsubscribe: Callable[[Sequence[str], int], bytes]
     native: Callable[[str], str]  # unified symbol → the venue's name in channels and requests
-    taker_fee_bps: float  # the lowest tier's published taker fee; configurable
+    taker_fee_bps: float  # of a regular user; an account's own is set by `taker_fee_bps` in the settings
+    taker_fee_source: str  # who says so, and when: fees change without a change of the protocol
     snapshot: str | None = None  # endpoint of a book's snapshot, where diffs need one
     snapshot_interval_s: float = 10.0  # at most one snapshot a symbol in this time
     listing: str | None = None  # endpoint of the instruments

@@ -69,6 +69,10 @@ BINANCE_FUTURES = Venue(
     unsubscribe=binance.unsubscribe,
     native=str.upper,
     taker_fee_bps=5.0,
+    taker_fee_source=(
+        "regular user, 0.05 %: the loweef futures fee index of 2026-10-12, which cites binance.com/en/fee/futureFee;"
+        " not read from the venue"
+    ),
     snapshot="depth",
     listing="instruments",
     polls=(
