@@ -255,3 +255,15 @@ def test_arguments_that_json_cannot_say_are_refused_before_they_are_sent() -> No
     reply = asyncio.run(Remote("http://127.0.0.1:1").call("xv_prices", {"symbol": float("nan")}))
     assert reply.failure is not None
     assert reply.failure.code == "invalid_argument"
+
+
+@pytest.mark.parametrize("wrong", ["yaml", 7, ["json"]])
+def test_a_wrong_format_in_the_body_is_refused_even_where_the_query_names_a_right_one(wrong: Any) -> None:
+    with client() as door:
+        refusal = door.post("/tools/xv_prices?format=xml", json={"symbol": "BTCUSDT", "format": wrong})
+        assert refusal.status_code == 400
+        assert refusal.json()["code"] == "invalid_argument"
+        assert "format" in refusal.json()["message"]
+        right = door.post("/tools/xv_prices?format=xml", json={"symbol": "BTCUSDT", "format": "json"})
+        assert right.status_code == 200
+        assert right.text.startswith("<answer")

@@ -7,7 +7,7 @@ import logging
 import math
 import secrets
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -96,8 +96,8 @@ class Local:
 
     def _reply(self, name: str, arguments: Mapping[str, Any] | None, format: Format | None) -> Reply:
         given = dict(arguments or {})
-        if format is not None:
-            given["format"] = format
+        if format is not None and given.get("format") in (None, *get_args(Format)):
+            given["format"] = format  # one that is wrong stays, and is refused
         try:
             answer = tools.call(self._context, name, given)
             return Reply(text=write(answer, asked_form(given)), structured=structured(answer))
