@@ -11,7 +11,7 @@ BASE  := $(VENV)/.installed-base
 DEV   := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
-CODE := src tests bench requirements docs
+CODE := src tests bench requirements docs deploy
 
 .PHONY: help install demo test check format catalogue lock bench clean
 

@@ -1,136 +1,46 @@
-"""Bare decode: msgspec into typed structs of the fields that we use, and nothing else. The floor."""
+"""Bare decode: msgspec into typed structs of the fields that we use, and nothing else. The floor.
+
+Which struct a message is decoded as is told by a few bytes of its beginning, as the subject declares.
+"""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import msgspec
 
 from bench.recordings import Recording
-from bench.scenarios import Done, Run
+from bench.scenarios import Done, Run, Told
 
-
-class Level(msgspec.Struct, array_like=True, gc=False):
-    price: float
-    size: float
-
-
-class Depth(msgspec.Struct, tag_field="e", tag="depthUpdate", gc=False):
-    s: str
-    E: int
-    U: int
-    u: int
-    b: list[Level]
-    a: list[Level]
-    pu: int | None = None
-
-
-class Trade(msgspec.Struct, tag_field="e", tag="trade", gc=False):
-    s: str
-    E: int
-    T: int
-    t: int
-    p: float
-    q: float
-    m: bool
-    X: str | None = None
-
-
-class AggregateTrade(msgspec.Struct, tag_field="e", tag="aggTrade", gc=False):
-    s: str
-    E: int
-    T: int
-    a: int
-    p: float
-    q: float
-    f: int
-    l: int  # noqa: E741 - the venue's name
-    m: bool
-
-
-class Ticker(msgspec.Struct, tag_field="e", tag="bookTicker", gc=False):
-    s: str
-    u: int
-    b: float
-    B: float
-    a: float
-    A: float
-    E: int | None = None
-
-
-class SpotTicker(msgspec.Struct, gc=False):
-    """Spot sends this one without a tag."""
-
-    s: str
-    u: int
-    b: float
-    B: float
-    a: float
-    A: float
-
-
-class Mark(msgspec.Struct, tag_field="e", tag="markPriceUpdate", gc=False):
-    s: str
-    E: int
-    p: float
-    i: float
-    r: float
-    T: int
-
-
-class Candle(msgspec.Struct, gc=False):
-    t: int
-    T: int
-    i: str
-    o: float
-    h: float
-    l: float  # noqa: E741 - the venue's name
-    c: float
-    v: float
-    n: int
-    x: bool
-
-
-class Kline(msgspec.Struct, tag_field="e", tag="kline", gc=False):
-    s: str
-    E: int
-    k: Candle
-
-
-class Tagged(msgspec.Struct, gc=False):
-    data: Depth | Trade | AggregateTrade | Ticker | Mark | Kline
-
-
-class Untagged(msgspec.Struct, gc=False):
-    data: SpotTicker
-
-
-KINDS: dict[type, str] = {
-    Depth: "diffs",
-    Trade: "trades",
-    AggregateTrade: "trades",
-    Ticker: "quotes",
-    SpotTicker: "quotes",
-    Mark: "marks",
-    Kline: "candles",
-}
+BEGINNING = 96  # bytes in which a route's marker is looked for
 
 
 def prepare(recording: Recording) -> Run:
-    """Two decoders; only spot's ticker has to be told apart by its text."""
+    routes = [
+        (one.marker, msgspec.json.Decoder(one.type, strict=False).decode, one.kind)
+        for one in recording.subject.bare
+    ]
     messages = recording.messages
-    tagged = msgspec.json.Decoder(Tagged, strict=False).decode
-    untagged = msgspec.json.Decoder(Untagged, strict=False).decode
-    untagged_tickers = recording.venue == "binance_spot"
 
-    def run() -> Done:
-        seen: list[type] = []
+    def run() -> Told:
+        seen: list[tuple[object, str | Mapping[type, str]]] = []
+        told = seen.append
         for raw in messages:
-            if untagged_tickers and b"@bookTicker" in raw[:48]:
-                seen.append(type(untagged(raw).data))
+            beginning = raw[:BEGINNING]
+            for marker, decode, kind in routes:
+                if marker in beginning:
+                    decoded = decode(raw)
+                    told((decoded, kind))
+                    break
             else:
-                seen.append(type(tagged(raw).data))
-        counts: Counter[str] = Counter()
-        for kind, times in Counter(seen).items():
-            counts[KINDS[kind]] += times
-        return Done(counts=dict(counts))
+                raise SystemExit(f"no route of the bare decode for {raw[:200]!r}")
+        return lambda: _told(seen)
 
     return run
+
+
+def _told(seen: list[tuple[object, str | Mapping[type, str]]]) -> Done:
+    counts = Counter(
+        kind if isinstance(kind, str) else kind[type(getattr(decoded, "data", decoded))]
+        for decoded, kind in seen
+    )
+    return Done(counts=dict(counts))

@@ -7,17 +7,18 @@ from statistics import median
 
 import duckdb
 
-from bench.ours import house
+from bench.ours import begun, house
 from bench.recordings import Recording
-from bench.scenarios import Done, Run
+from bench.scenarios import Done, Run, Told
 
 
 def prepare(recording: Recording) -> Run:
     folder = tempfile.TemporaryDirectory()
     path = Path(folder.name, "flush.duckdb")
-    made = house(recording, duckdb.connect(str(path)))
+    connection = duckdb.connect(str(path))
+    made = house(recording, connection, begun(connection))
 
-    def run() -> Done:
+    def run() -> Told:
         seconds: list[float] = []
         rows: list[int] = []
         for second in made.seconds:
@@ -34,6 +35,6 @@ def prepare(recording: Recording) -> Run:
             "rows/s while flushing": sum(rows) / sum(seconds),
         }
         folder.cleanup()
-        return Done(counts={}, figures=figures)
+        return lambda: Done(counts={}, figures=figures)
 
     return run

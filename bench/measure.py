@@ -14,14 +14,15 @@ ROOT = Path(__file__).parents[1]
 
 
 class Results(msgspec.Struct):
-    """`runs`: (scenario, recording) → one measurement a round. `absent`: scenario → why it has none."""
+    """`runs`: (scenario, recording) → one measurement a round. `absent`: the same → why it has none."""
 
     runs: dict[tuple[str, str], list[Measured]]
-    absent: dict[str, str]
+    absent: dict[tuple[str, str], str]
     recordings: list[str]
 
     def scenarios(self) -> list[Scenario]:
-        return [one for one in SCENARIOS if one.name not in self.absent]
+        measured = {scenario for scenario, _ in self.runs}
+        return [one for one in SCENARIOS if one.name in measured]
 
     def compared(self) -> list[str]:
         return [one.name for one in self.scenarios() if one.compared]
@@ -33,8 +34,10 @@ def measure(paths: list[Path], rounds: int, limit: int | None) -> Results:
     cpu = max(os.sched_getaffinity(0))
     for round_number in range(1, rounds + 1):
         for path in paths:
-            for scenario in results.scenarios():
+            for scenario in SCENARIOS:
                 if not scenario.compared and path != paths[0]:
+                    continue
+                if (scenario.name, name_of(path)) in results.absent:
                     continue
                 print(
                     f"round {round_number}/{rounds}  {path.stem}  {scenario.name}",
@@ -42,7 +45,7 @@ def measure(paths: list[Path], rounds: int, limit: int | None) -> Results:
                     flush=True,
                 )
                 _run(results, scenario, path, cpu, limit)
-    results.recordings = list(dict.fromkeys(recording for _, recording in results.runs))
+    results.recordings = [name_of(path) for path in paths]
     return results
 
 
@@ -50,12 +53,16 @@ def _run(results: Results, scenario: Scenario, path: Path, cpu: int, limit: int 
     command = [sys.executable, "-m", "bench.child", scenario.name, str(path), str(cpu)]
     command += [] if limit is None else [str(limit)]
     child = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
+    key = (scenario.name, name_of(path))
     if child.returncode:
         lines = child.stderr.decode().strip().splitlines()
-        results.absent[scenario.name] = lines[-1] if lines else f"exit code {child.returncode}"
-        results.runs = {key: runs for key, runs in results.runs.items() if key[0] != scenario.name}
+        results.absent[key] = lines[-1] if lines else f"exit code {child.returncode}"
+        results.runs.pop(key, None)
         print(child.stderr.decode(), file=sys.stderr)
         return
-    measured = msgspec.json.decode(child.stdout, type=Measured)
-    name = f"{path.parent.name}/{measured.recording}"
-    results.runs.setdefault((scenario.name, name), []).append(measured)
+    results.runs.setdefault(key, []).append(msgspec.json.decode(child.stdout, type=Measured))
+
+
+def name_of(path: Path) -> str:
+    """What a recording is called in the report."""
+    return f"{path.parent.name}/{path.name.removesuffix('.gz').removesuffix('.jsonl')}"

@@ -8,50 +8,30 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
-from urllib.parse import parse_qs, urlsplit
+from typing import TypeAlias
 
 import msgspec
 
+from bench.subjects import Book, Frame, Said, Subject, subjects
+
 CAPTURES = Path(__file__).parents[2] / "shared" / "captures"
 
-# One symbol at full speed, one with marks, four small ones with candles, and spot.
-CHOSEN = (
-    "binance_futures/hftbacktest_20240808_BTCUSDT.jsonl.gz",
-    "binance_futures/hftbacktest_20230404_BTCUSDT_markprice.jsonl.gz",
-    "binance_futures/cryptofeed_20210722_depth_aggtrade_bbo_kline.jsonl.gz",
-    "binance_spot/hftbacktest_20240808_BTCUSDT.jsonl.gz",
-)
-
-Best: TypeAlias = dict[str, tuple[float, float]]  # native symbol → best bid, best ask
-
-KINDS = {
-    "depthUpdate": "diffs",
-    "trade": "trades",
-    "aggTrade": "trades",
-    "bookTicker": "quotes",
-    "markPriceUpdate": "marks",
-    "kline": "candles",
-}
+Best: TypeAlias = dict[str, tuple[float | None, float | None]]  # native symbol → best bid, best ask
 
 
-class Frame(msgspec.Struct, frozen=True):
-    """One message as it came: `kind` is ws or http, `ts_recv` nanoseconds UTC."""
-
-    venue: str
-    ts_recv: int
-    kind: Literal["ws", "http"]
-    url: str
-    raw: bytes
-
-
-class Recording(msgspec.Struct, frozen=True):
-    """A venue's frames in order of receipt."""
+class Recording(msgspec.Struct, frozen=True, eq=False):
+    """A venue's frames in order of receipt, and the body of its listing, where one was recorded."""
 
     name: str
     venue: str
     frames: list[Frame]
+    listing: list[Frame] = []
+
+    @property
+    def subject(self) -> Subject:
+        return subjects()[self.venue]
 
     @property
     def messages(self) -> list[bytes]:
@@ -62,24 +42,33 @@ class Recording(msgspec.Struct, frozen=True):
     def snapshots(self) -> dict[str, bytes]:
         """Native symbol → the first REST body of its book."""
         found: dict[str, bytes] = {}
+        snapshot = self.subject.snapshot
         for frame in self.frames:
-            if frame.kind == "http" and "/depth?" in frame.url:
-                found.setdefault(parse_qs(urlsplit(frame.url).query)["symbol"][0], frame.raw)
+            if frame.kind == "http" and (told := snapshot(frame)) is not None:
+                found.setdefault(told[0], frame.raw)
         return found
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """`counts`: messages by kind, and `applied`: diffs that change a book. `best`: where the books end."""
+    """What is told by kind, and `applied`: updates that change a book. `best`: where the books end.
+
+    `levels` is how many prices all books have at the end. `alternatives`: kinds that stand for one another.
+    """
 
     counts: dict[str, int]
     best: Best
+    alternatives: tuple[frozenset[str], ...] = (frozenset({"diffs", "applied", "levels"}),)
 
 
 def load(path: Path, limit: int | None = None) -> Recording:
     """Read a `.jsonl` or `.jsonl.gz` capture; of its messages the first `limit`."""
-    frames = list(_frames(path, limit))
+    venue = path.parent.name
+    subject = subjects()[venue]
     name = path.name.removesuffix(".gz").removesuffix(".jsonl")
-    return Recording(name=name, venue=path.parent.name, frames=frames)
+    listing = None if subject.listing is None else CAPTURES / subject.listing
+    found = list(_frames(listing, None)) if listing is not None and listing.is_file() else []
+    frames = [frame for frame in _frames(path, limit) if frame.kind == "http" or subject.is_fed(frame.raw)]
+    return Recording(name=name, venue=venue, frames=subject.amended(frames), listing=found)
 
 
 def _frames(path: Path, limit: int | None) -> Iterator[Frame]:
@@ -98,41 +87,55 @@ def _frames(path: Path, limit: int | None) -> Iterator[Frame]:
             )
 
 
+@cache
 def expected(recording: Recording) -> Expected:
-    """Count the messages and follow the books as the venue's documents say, one level at a time."""
+    """Count what the messages say and follow the books as the venue's documents say, one level at a time."""
+    subject = recording.subject
     counts: Counter[str] = Counter()
-    books: dict[str, _PlainBook] = {
-        symbol: _PlainBook(json.loads(body), recording.venue == "binance_futures")
-        for symbol, body in recording.snapshots.items()
-    }
+    books: dict[str, _PlainBook] = {}
+    for frame in recording.frames:
+        if frame.kind == "http" and (told := subject.snapshot(frame)) is not None:
+            books.setdefault(told[0], _PlainBook(told[1]))
     for message in recording.messages:
-        data = json.loads(message)["data"]
-        counts[KINDS[data.get("e", "bookTicker")]] += 1
-        if data.get("e") == "depthUpdate" and data["s"] in books:
-            counts["applied"] += books[data["s"]].apply(data)
-    return Expected(dict(counts), {symbol: book.best for symbol, book in books.items()})
+        for one in subject.reads(json.loads(message)):
+            if isinstance(one, Said):
+                counts += Counter({one.kind: one.times})
+            else:
+                counts["diffs"] += 1
+                counts["applied"] += _apply(subject, books, one)
+    best = {symbol: book.best for symbol, book in books.items()}
+    if books:
+        counts["levels"] = sum(len(book.bids) + len(book.asks) for book in books.values())
+    book_counts = frozenset({"diffs", "applied", "levels"})
+    return Expected(dict(counts), best, (book_counts, *subject.alternatives))
+
+
+def _apply(subject: Subject, books: dict[str, "_PlainBook"], update: Book) -> bool:
+    book = books.get(update.symbol)
+    if update.whole:
+        books[update.symbol] = _PlainBook(update)
+        return True
+    if book is None or subject.is_old(update, book.last):
+        return False
+    book.apply(update)
+    return True
 
 
 class _PlainBook:
-    def __init__(self, snapshot: dict[str, Any], futures: bool) -> None:
-        self.bids = {float(price): float(size) for price, size in snapshot["bids"]}
-        self.asks = {float(price): float(size) for price, size in snapshot["asks"]}
-        self.last: int = snapshot["lastUpdateId"]
-        self.futures = futures
+    def __init__(self, snapshot: Book) -> None:
+        self.bids: dict[float, float] = {}
+        self.asks: dict[float, float] = {}
+        self.apply(snapshot)
 
-    def apply(self, diff: dict[str, Any]) -> bool:
-        # Futures count `u` below the snapshot's id as old, spot also the one that equals it.
-        if diff["u"] < self.last or (not self.futures and diff["u"] == self.last):
-            return False
-        self.last = diff["u"]
-        for side, levels in ((self.bids, diff["b"]), (self.asks, diff["a"])):
+    def apply(self, update: Book) -> None:
+        self.last = update.last
+        for side, levels in ((self.bids, update.bids), (self.asks, update.asks)):
             for price, size in levels:
-                if float(size):
-                    side[float(price)] = float(size)
+                if size:
+                    side[price] = size
                 else:
-                    side.pop(float(price), None)
-        return True
+                    side.pop(price, None)
 
     @property
-    def best(self) -> tuple[float, float]:
-        return max(self.bids), min(self.asks)
+    def best(self) -> tuple[float | None, float | None]:
+        return max(self.bids, default=None), min(self.asks, default=None)

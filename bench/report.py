@@ -26,6 +26,9 @@ PACKAGES = (
 )
 
 
+ABSENT = "–"
+
+
 class Goal(msgspec.Struct, frozen=True):
     """`at_least` times faster than `other`, or `at_most` times its cost."""
 
@@ -95,8 +98,8 @@ FIGURE_GOALS = (
 )
 
 
-def document(results: Results, notes: list[str]) -> str:
-    """The whole of bench/RESULTS.md."""
+def document(results: Results, notes: list[str], remarks: list[str]) -> str:
+    """The whole of bench/RESULTS.md; `remarks` tell how recordings were prepared for all contestants."""
     parts = [
         "# Results of `make bench`",
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC. {machine()}",
@@ -104,9 +107,12 @@ def document(results: Results, notes: list[str]) -> str:
         *notes,
         "CPU time of the run alone, one process each on one pinned core, rounds interleaved; medians over the"
         " rounds. A ratio is the median of the ratios of neighbouring runs. Ratios drift by about a fifth from"
-        " run to run; absolute figures hold on this machine alone.",
+        " run to run; absolute figures hold on this machine alone. A short recording is run several times from"
+        " its beginning, by a contestant made anew each time.",
         "Each contestant is checked after its run: as many messages of each kind as the recording has, as many"
-        " diffs applied, and every book's best prices where the recording ends.",
+        " updates of books applied (or prices in them at the end), and every book's best prices where the"
+        " recording ends. Acknowledgements are left out for all.",
+        *(["\n".join(f"- {remark}" for remark in remarks)] if remarks else []),
         "## CPU per message",
         table(results),
         "## Memory",
@@ -117,9 +123,16 @@ def document(results: Results, notes: list[str]) -> str:
         goals(results),
         "## What each does",
         "\n".join(f"- **{one.name}**: {one.about}." for one in results.scenarios()),
-        *[f"- Not measured: **{name}** ({reason})." for name, reason in results.absent.items()],
+        *_absent(results),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _absent(results: Results) -> Iterator[str]:
+    if results.absent:
+        yield "## Not measured"
+        rows = [[name, recording, why] for (name, recording), why in results.absent.items()]
+        yield _markdown(["contestant", "recording", "why"], rows)
 
 
 def table(results: Results) -> str:
@@ -134,10 +147,10 @@ def table(results: Results) -> str:
     ]
     rows: list[list[str]] = []
     for recording in results.recordings:
-        first = results.runs[names[0], recording][0]
-        costs = [f"{1e6 * cost(results, name, recording):.2f}" for name in names]
-        ratios = [f"{ratio(results, name, recording):.2f}" for name in others]
-        rows.append([recording, f"{first.messages:,}", *costs, *ratios])
+        messages = max(runs[0].messages for (_, one), runs in results.runs.items() if one == recording)
+        costs = [_cell(cost(results, name, recording), 1e6) for name in names]
+        ratios = [_cell(ratio(results, name, recording)) for name in others]
+        rows.append([recording, f"{messages:,}", *costs, *ratios])
     return _markdown(head, rows)
 
 
@@ -147,7 +160,10 @@ def memory(results: Results) -> str:
     for recording in results.recordings:
         cells = [recording]
         for name in names:
-            runs = results.runs[name, recording]
+            runs = results.runs.get((name, recording))
+            if runs is None:
+                cells.append(ABSENT)
+                continue
             peak, grown = median(one.peak_mb for one in runs), median(one.grown_mb for one in runs)
             cells.append(f"{peak:.0f} MB (+{grown:.1f})")
         rows.append(cells)
@@ -155,17 +171,16 @@ def memory(results: Results) -> str:
 
 
 def goals(results: Results) -> str:
-    """Each ratio over the recordings, each figure over the rounds: median and worst against the goal."""
-    if OURS in results.absent:
-        return f"Ours was not measured: {results.absent[OURS]}."
+    """Each ratio over the venues, each figure over the rounds: median and worst against the goal."""
     rows: list[list[str]] = []
     for goal in GOALS:
-        if goal.other in results.absent:
+        ratios = by_venue(results, goal.other)
+        if not ratios:
             rows.append([goal.says(), "not measured", "", ""])
             continue
-        ratios = [ratio(results, goal.other, one) for one in results.recordings]
-        middle = median(ratios)
-        rows.append([goal.says(), goal.measured(middle), goal.measured(min(ratios)), goal.judge(middle)])
+        middle, worst = median(ratios.values()), min(ratios, key=ratios.__getitem__)
+        cells = [goal.measured(middle), f"{goal.measured(ratios[worst])} ({worst})", goal.judge(middle)]
+        rows.append([goal.says(), *cells])
     for figure_goal in FIGURE_GOALS:
         rows.append(figure_goal.row(_values(results, figure_goal)))
     return _markdown(["goal", "median", "worst", "median against the goal"], rows)
@@ -180,15 +195,31 @@ def _values(results: Results, goal: FigureGoal) -> list[float]:
     ]
 
 
-def cost(results: Results, name: str, recording: str) -> float:
-    """Median CPU seconds per message."""
-    return median(one.cpu_s / one.messages for one in results.runs[name, recording])
+def cost(results: Results, name: str, recording: str) -> float | None:
+    """Median CPU seconds per message; None where it was not measured."""
+    runs = results.runs.get((name, recording))
+    return None if runs is None else median(one.cpu_s / one.messages for one in runs)
 
 
-def ratio(results: Results, name: str, recording: str) -> float:
-    """The median over the rounds of the other's cost over ours."""
-    pairs = zip(results.runs[name, recording], results.runs[OURS, recording], strict=True)
-    return median(other.cpu_s / ours.cpu_s for other, ours in pairs)
+def ratio(results: Results, name: str, recording: str) -> float | None:
+    """The median over the rounds of the other's cost over ours; None where one was not measured."""
+    others, ours = (results.runs.get((one, recording)) for one in (name, OURS))
+    if others is None or ours is None:
+        return None
+    return median(other.cpu_s / one.cpu_s for other, one in zip(others, ours, strict=True))
+
+
+def by_venue(results: Results, name: str) -> dict[str, float]:
+    """The median ratio of a venue's recordings, for each venue where both were measured."""
+    found: dict[str, list[float]] = {}
+    for recording in results.recordings:
+        if (one := ratio(results, name, recording)) is not None:
+            found.setdefault(recording.partition("/")[0], []).append(one)
+    return {venue: median(ratios) for venue, ratios in found.items()}
+
+
+def _cell(value: float | None, times: float = 1.0) -> str:
+    return ABSENT if value is None else f"{times * value:.2f}"
 
 
 def _figures(results: Results) -> Iterator[str]:

@@ -1,31 +1,27 @@
 """CCXT Pro's own client and message handlers, fed as its receive loop feeds them, every future awaited anew.
 
-Its books start from a snapshot by REST; a stand-in hands it the recorded one before the first message.
-Messages are handed over as text and without the combined stream's wrapper, as its own subscriptions get
-them. A user's loop awaits a future for each
-update and asks for the next: here each resolved future is asked for again.
+Where its books start from a snapshot by REST, the recorded one is put in before the first message. Its
+markets come from the recorded listing by its own parser: its REST calls are answered by a stand-in.
+A user's loop awaits a future for each update and asks for the next: here each resolved future is asked
+for again.
 """
 
 import asyncio
 import json
+import re
 from collections import Counter
+from functools import cache
 from typing import Any
 
 import ccxt.pro
 from ccxt.async_support.base.ws.client import Client
 
-from bench.instruments import exchange_information
-from bench.recordings import Best, Recording
-from bench.scenarios import Done, Run
+from bench.recordings import Best, Recording, expected
+from bench.scenarios import Done, Run, Told
+from bench.subjects import Ccxt, Unable
 
-URLS = {"binance_futures": "wss://fstream.binance.com/ws", "binance_spot": "wss://stream.binance.com:9443/ws"}
-KINDS = {
-    "trade": "trades",
-    "orderbook": "applied",
-    "bidask": "quotes",
-    "markPrice": "marks",
-    "ohlcv": "candles",
-}
+_MARKETS: dict[str, list[Any]] = {}  # read once a process: some venues list thousands
+_KIND = re.compile(r"[:|.]")  # what ends the first word of a message's hash
 
 
 class CountingClient(Client):
@@ -37,66 +33,81 @@ class CountingClient(Client):
 
     def resolve(self, result: object, message_hash: str) -> object:
         super().resolve(result, message_hash)
-        self.seen[message_hash.partition(":")[0]] += 1
+        self.seen[message_hash] += 1
         self.future(message_hash)
         return result
 
+    def reject(self, result: object, message_hash: str | None = None) -> object:
+        raise SystemExit(f"it rejects {message_hash}: {result}")
+
 
 def prepare(recording: Recording) -> Run:
-    futures = recording.venue == "binance_futures"
-    texts = [_unwrapped(message) for message in recording.messages]
-    loop = asyncio.new_event_loop()
-    exchange, client = loop.run_until_complete(_started(recording, futures))
+    how = recording.subject.ccxt
+    if isinstance(how, Unable):
+        raise SystemExit(how.reason)
+    texts = [how.amended(message) for message in recording.messages]
+    loop = _loop()
+    exchange, client = loop.run_until_complete(_started(how, recording))
 
-    async def play() -> Done:
-        before = client.seen.copy()
+    async def play() -> None:
         handle = client.handle_text_or_binary_message
         for text in texts:
             handle(text)
-        seen = client.seen - before
-        counts = {KINDS[kind]: times for kind, times in seen.items() if kind in KINDS}
-        return Done(counts=counts, best=_best(exchange))
 
-    return lambda: loop.run_until_complete(play())
+    def run() -> Told:
+        loop.run_until_complete(play())
+        return told
+
+    def told() -> Done:
+        counts: Counter[str] = Counter()
+        for message_hash, times in client.seen.items():
+            kind = how.kinds.get(_KIND.split(message_hash)[0])
+            if kind is not None and not message_hash.endswith(how.twin or "\n"):
+                counts[kind] += times
+        return Done(counts=dict(counts), best=_best(how, recording, exchange))
+
+    return run
 
 
-def _unwrapped(message: bytes) -> str:
-    text = message.decode()
-    return text[text.index('"data":') + len('"data":') : -1]
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One loop for all runs of a process."""
+    return asyncio.new_event_loop()
 
 
-async def _started(recording: Recording, futures: bool) -> tuple[Any, "CountingClient"]:
-    exchange = ccxt.pro.binanceusdm() if futures else ccxt.pro.binance()
-    exchange.options.update(crossMarginPairsData=[], isolatedMarginPairsData=[])  # asked of REST otherwise
-    exchange.set_markets([exchange.parse_market(one) for one in exchange_information(recording)["symbols"]])
-    url = URLS[recording.venue]
-    client = CountingClient(url, exchange.handle_message, _refuse, _refuse, _refuse, {"options": {}})
-    for native, body in recording.snapshots.items():
-        await _seed_book(exchange, client, native, json.loads(body), futures)
+async def _started(how: Ccxt, recording: Recording) -> tuple[Any, CountingClient]:
+    natives = list(expected(recording).best)
+    answers = how.answers([frame.raw for frame in recording.listing], natives)
+
+    async def recorded(url: str, *_: object) -> Any:
+        return next((answer for part, answer in answers.items() if part in url), {})
+
+    exchange = getattr(ccxt.pro, how.exchange)({"enableRateLimit": False})
+    exchange.fetch = recorded
+    exchange.options.update(how.options)
+    if how.exchange not in _MARKETS:
+        _MARKETS[how.exchange] = await exchange.fetch_markets()
+    exchange.set_markets(_MARKETS[how.exchange])
+    await exchange.close()
+    client = CountingClient(how.url, exchange.handle_message, _refuse, _refuse, _refuse, {"options": {}})
+    for native in natives:
+        symbol = how.symbol(exchange, native)
+        client.subscriptions.update(dict.fromkeys(how.hashes(symbol), True))
+        if native in recording.snapshots and how.seed is not None:
+            exchange.orderbooks[symbol] = exchange.order_book({}, 1000)
+            snapshot = how.seed(exchange, symbol, json.loads(recording.snapshots[native]))
+            exchange.orderbooks[symbol].reset(snapshot)
     return exchange, client
-
-
-async def _seed_book(exchange: Any, client: Client, native: str, body: dict[str, Any], futures: bool) -> None:
-    market = exchange.safe_market(native, None, None, "swap" if futures else "spot")
-    symbol = market["symbol"]
-
-    async def recorded(*_: object) -> Any:
-        book = exchange.parse_order_book(body, symbol, body.get("T"))
-        book["nonce"] = body["lastUpdateId"]
-        return book
-
-    exchange.fetch_rest_order_book_safe = recorded
-    exchange.orderbooks[symbol] = exchange.order_book({}, 1000)
-    subscription = {"symbol": symbol, "limit": 1000, "type": "linear" if futures else "spot", "params": {}}
-    await exchange.fetch_order_book_snapshot(client, None, subscription)
 
 
 def _refuse(*arguments: object) -> None:
     raise RuntimeError(f"the rival's client wanted a network: {arguments[1:]}")
 
 
-def _best(exchange: Any) -> Best:
+def _best(how: Ccxt, recording: Recording, exchange: Any) -> Best:
+    natives = {how.symbol(exchange, native): native for native in expected(recording).best}
     found: Best = {}
     for symbol, book in exchange.orderbooks.items():
-        found[exchange.market(symbol)["id"]] = (book["bids"][0][0], book["asks"][0][0])
+        bid, ask = (book[side][0][0] if book[side] else None for side in ("bids", "asks"))
+        found[natives[symbol]] = (bid, ask)
     return found

@@ -11,21 +11,23 @@ from bench.recordings import Best, Recording
 class Done(msgspec.Struct, frozen=True):
     """What a run did: messages by kind (and diffs `applied`), the books' best prices, other figures.
 
-    `counts` has every kind that the recording has, and of books either the diffs read (`diffs`) or those
-    that changed one (`applied`); `best` is empty where no books are kept. Both are compared with what has to
-    come out. `figures` are printed as they are: name with unit → value.
+    `counts` has every kind that the recording has, or one that counts the same messages: of books the updates
+    read (`diffs`), those that changed one (`applied`) or the prices of all at the end (`levels`). `best` is
+    empty where no books are kept. Both are compared with what has to come out. `figures` are printed as they are: name with unit → value.
     """
 
     counts: dict[str, int]
     best: Best = {}
+    whole: bool = True  # False where only a part of the work is done, and need not show that it was
     figures: dict[str, float] = {}
 
 
-Run = Callable[[], Done]
+Told = Callable[[], Done]  # looks at what was done, after the clock has stopped
+Run = Callable[[], Told]
 
 
 class Scenario(msgspec.Struct, frozen=True):
-    """`module` has `prepare(recording) -> Run`: what it does is not timed, what `Run` does is.
+    """`module` has `prepare(recording) -> Run`: what it does is not timed, what `Run` does is, and telling is not.
 
     A `compared` scenario runs on every recording and is set beside ours; another one runs on the first
     recording alone, and its figures are what counts (socket to row, flush, memory over time).
@@ -44,6 +46,11 @@ OURS = "ours"
 
 SCENARIOS = (
     Scenario(OURS, "bench.ours", "decode, full books, live state, packed rows ready for the store"),
+    Scenario(
+        "ours, decoding alone",
+        "bench.ours_decoding",
+        "the first part of ours: the venue's decoder makes events of each frame; no books, no rows",
+    ),
     Scenario("bare decode", "bench.bare_decode", "msgspec's typed decode of the fields we use; nothing kept"),
     Scenario(
         "cryptofeed",

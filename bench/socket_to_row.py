@@ -17,8 +17,9 @@ import msgspec
 import uvloop
 
 from bench.recordings import CAPTURES, Recording
-from bench.scenarios import Done, Run
-from orderflow.jobs.collect import Collector, Plan, lag_p99_ms
+from bench.scenarios import Done, Run, Told
+from orderflow.jobs.collect import Collector
+from orderflow.jobs.plan import Plan, lag_p99_ms
 from orderflow.market.instruments import SYMBOLS
 from orderflow.venues import ALL
 from orderflow.venues.spec import Hosts
@@ -55,15 +56,13 @@ def _prepare(recording: Recording, pace: float, most: int | None) -> Run:
     said = msgspec.json.decode(server.stdout.readline())
     gc.collect()
 
-    def run() -> Done:
+    def run() -> Told:
         with tempfile.TemporaryDirectory() as folder:
             try:
-                return Done(
-                    counts={},
-                    figures=uvloop.run(
-                        _collect(Path(folder), recording.venue, symbols, said["port"], said["frames"])
-                    ),
+                figures = uvloop.run(
+                    _collect(Path(folder), recording.venue, symbols, said["port"], said["frames"])
                 )
+                return lambda: Done(counts={}, figures=figures)
             finally:
                 server.kill()
                 server.wait()

@@ -79,9 +79,10 @@ def _venue(venue: Venue) -> Iterator[str]:
     for poll in venue.polls:
         feeds = ", ".join(poll.streams)
         yield f"| REST {poll.endpoint} | {feeds} | every {poll.every_s:g} s | | yes |"
-    if venue.notes:
+    if venue.notes or venue.cannot:
         yield ""
         yield from (f"- {stream}: {note}." for stream, note in venue.notes.items())
+        yield from (f"- {stream} stays empty: {why}." for stream, why in venue.cannot.items())
 
 
 def _tools() -> Iterator[str]:

@@ -1,11 +1,15 @@
-"""What every room's tests may ask for: the real recordings, and a port that nobody uses."""
+"""What every room's tests may ask for: the real recordings, a port that nobody uses, and a broker's ear and wire."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.publish.broker import Listener, Wire
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no finding
 settings.load_profile("untimed")
@@ -35,3 +39,29 @@ def free_port() -> Callable[[], int]:
                 return port
 
     return ask
+
+
+@pytest.fixture
+def listener() -> "Iterator[Listener]":
+    """An exchange of the test's own on the real broker, and a queue that hears all of it."""
+    from tests.publish import broker
+
+    broker.required()
+    one = broker.Listener()
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+@pytest.fixture
+def wire() -> "Iterator[Wire]":
+    """A port in front of the real broker that can be cut and held."""
+    from tests.publish import broker
+
+    broker.required()
+    one = broker.Wire()
+    try:
+        yield one
+    finally:
+        one.close()

@@ -130,7 +130,7 @@ def test_replay_says_what_it_found_and_the_second_time_that_all_was_there(run: R
 
 WRONG = [
     ("replay", "nowhere.jsonl"), ("up", "--venues", "nyse"), ("up", "--streams", "gossip"), ("up", "--port", "99999"),
-    ("up", "--venues", "pyth"), ("call", "health", "no sign"), ("init", "--symbols", "no symbol"),
+    ("call", "health", "no sign"), ("init", "--symbols", "no symbol"),
 ]  # fmt: skip
 
 

@@ -116,6 +116,16 @@ def test_the_file_can_be_another(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     assert settings().symbols == ("SOLUSDT",)
 
 
+def test_the_brokers_address_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERFLOW_PUBLISH_URL", "amqp://desk:secret@127.0.0.1/")
+    monkeypatch.setenv("ORDERFLOW_PUBLISH_STREAMS", "trades, prices")
+    found = settings()
+    assert "secret" not in f"{found!r} {found} {found.model_dump()}"
+    assert found.publish_url is not None
+    assert found.publish_url.get_secret_value() == "amqp://desk:secret@127.0.0.1/"
+    assert (found.publish_exchange, found.publish_streams) == ("orderflow", ("trades", "prices"))
+
+
 WRONG: list[tuple[str, Any]] = [
     ("port", 70_000), ("port", "many"), ("flush_interval", 0), ("flush_interval", "nan"), ("book_interval", -1),
     ("memory_limit", "much"), ("log_level", "LOUD"), ("quack_port", 0), ("taker_fee_bps", "x"),

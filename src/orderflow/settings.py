@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -67,14 +67,82 @@ class Settings(BaseSettings):
         validation_alias=_named("memory_limit"),
         description="of DuckDB",
     )
+    backlog_memory: int = Field(
+        64,
+        ge=1,
+        le=65_536,
+        validation_alias=_named("backlog_memory"),
+        description="MB of frames that wait in memory to be looked at; the rest waits in the journal",
+    )
+    backlog_disk: int = Field(
+        8_192,
+        ge=64,
+        validation_alias=_named("backlog_disk"),
+        description="MB of frames that may wait in all; beyond, sockets wait",
+    )
+    waiting_rows: int = Field(
+        400_000,
+        ge=1_000,
+        le=100_000_000,
+        validation_alias=_named("waiting_rows"),
+        description="rows that wait for a flush, some 400 bytes each; beyond, frames wait",
+    )
+    memory_warning: int | None = Field(
+        None, ge=1, validation_alias=_named("memory_warning"), description="MB: above, health complains"
+    )
+    clock_bound: float = Field(
+        1000.0,
+        gt=0,
+        validation_alias=_named("clock_bound"),
+        description="milliseconds a venue's clock may be from ours; some venues tell whole seconds",
+    )
+    stop_within: float = Field(
+        60.0,
+        ge=0,
+        le=3600,
+        validation_alias=_named("stop_within"),
+        description="seconds to work off what waits when stopped; what is left stays in the journal",
+    )
+    backfill: bool = Field(
+        True, validation_alias=_named("backfill"), description="a collector fills its gaps"
+    )
+    backfill_hours: float = Field(
+        48.0,
+        gt=0,
+        validation_alias=_named("backfill_hours"),
+        description="age of the oldest gap that a collector fills by itself",
+    )
+    archive_url: str | None = Field(
+        None, validation_alias=_named("archive_url"), description="of the files of past days"
+    )
     taker_fee_bps: dict[str, float] = Field({}, validation_alias=_named("taker_fee_bps"))
     large_trade_usd: dict[str, float] | None = Field(None, validation_alias=_named("large_trade_usd"))
+    pyth_api_key: str | None = Field(
+        None, repr=False, validation_alias=_named("pyth_api_key", "PYTH_API_KEY")
+    )
+    publish_url: SecretStr | None = Field(
+        None, validation_alias=_named("publish_url"), description="amqp://user:password@host:port/vhost"
+    )
+    publish_exchange: str = Field("orderflow", validation_alias=_named("publish_exchange"))
+    publish_streams: Words = Field(
+        (), validation_alias=_named("publish_streams"), description="all, by default"
+    )
+    cme_chart: bool = Field(
+        False,
+        validation_alias=_named("cme_chart"),
+        description="ask Yahoo for CME's prices too: delayed, unofficial, for private research alone",
+    )
     toolset: str = Field("core", validation_alias=_named("toolset"))
     log_level: str = Field(
         "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", validation_alias=_named("log_level", "LOG_LEVEL")
     )
 
-    @field_validator("venues", "symbols", "streams", mode="before")
+    @property
+    def keys(self) -> dict[str, str]:
+        """The venues' keys that are set, by the names that users know them under."""
+        return {} if self.pyth_api_key is None else {"PYTH_API_KEY": self.pyth_api_key}
+
+    @field_validator("venues", "symbols", "streams", "publish_streams", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -100,6 +168,13 @@ class Settings(BaseSettings):
 
 def _file() -> Path:
     return Path(os.environ.get("ORDERFLOW_CONFIG", "orderflow.toml"))
+
+
+def service_manager() -> tuple[str | None, float | None]:
+    """Return where systemd wants to be told of us, and within how many seconds again and again."""
+    address, every_us = os.environ.get("NOTIFY_SOCKET"), os.environ.get("WATCHDOG_USEC", "")
+    ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    return address or None, int(every_us) / 1e6 if ours and every_us.isdecimal() else None
 
 
 _ORDER = "flags, ORDERFLOW_* in the environment, .env and orderflow.toml are read, in that order"

@@ -39,7 +39,7 @@ def recording(tmp_path: Path) -> Recording:
 
 def test_a_recording_says_what_has_to_come_out(recording: Recording) -> None:
     wanted = expected(recording)
-    assert wanted.counts == {"diffs": 3, "applied": 2, "quotes": 1}
+    assert wanted.counts == {"diffs": 3, "applied": 2, "quotes": 1, "levels": 4}
     assert wanted.best == {"BTCUSDT": (9.0, 10.5)}  # 10 was removed; 10.5 stands before 11
 
 

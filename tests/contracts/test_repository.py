@@ -26,6 +26,7 @@ IN_THE_ROOT = {
     "Makefile",
     "README.md",
     "bench",
+    "deploy",
     "docs",
     "pyproject.toml",
     "requirements",
@@ -257,7 +258,15 @@ def unused(*sources: Path) -> list[str]:
             "@*tool",
             "@*validator",
         ],
-        ignore_names=["on_*", "do_*", "visit_*", "read", "settings_customise_sources", "capture_signals"],
+        ignore_names=[
+            "on_*",
+            "do_*",
+            "visit_*",
+            "read",
+            "settings_customise_sources",
+            "capture_signals",
+            "reject",
+        ],
     )
     search.scavenge([str(source) for source in sources])
     kinds = {"function", "method", "class"}

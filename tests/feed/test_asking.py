@@ -48,7 +48,11 @@ def test_a_listing_that_cannot_be_read_does_not_hold_up_the_feed_and_is_read_lat
         symbols = ["BTCUSDT", "NOPEUSDT"]
         async with listened(toy(), symbols, answers={"exchangeInfo": info}) as (server, feed, _, found):
             await found.until(lambda it: "connected" in it.kinds() and "refused" in it.kinds())
-            assert server.sockets[0].names == ["btcusdt@aggTrade", "nopeusdt@aggTrade"]
+            said = server.sockets[0].requests
+            assert said[0]["params"] == ["btcusdt@aggTrade", "nopeusdt@aggTrade"]
+            await server.until(lambda: len(said) > 1)  # what the listing lacks is taken back
+            assert (said[1]["method"], said[1]["params"]) == ("UNSUBSCRIBE", ["nopeusdt@aggTrade"])
+            assert of(found, "disconnected") == []
             assert of(found, "refused")[0][0] == [("trades", "NOPEUSDT")]
             assert feed.health.listing == "read"
 

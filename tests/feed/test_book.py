@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from random import Random
+from typing import Any
+from zlib import crc32
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orderflow.feed.book import KEPT_DIFFS, OrderBook, top_of
+from orderflow.feed.book import KEPT_DIFFS, CheckedBook, OrderBook, book_of, top_of
 from orderflow.market.errors import BookGap
 from orderflow.market.events import BookUpdate, Level
-from orderflow.venues.spec import BookRule
+from orderflow.venues import ALL
+from orderflow.venues.spec import BookRule, Checksum
 
 PREVIOUS_ID, CONTIGUOUS, SNAPSHOTS = BookRule.PREVIOUS_ID, BookRule.CONTIGUOUS, BookRule.SNAPSHOTS
 BY_DIFFS = pytest.mark.parametrize("rule", [PREVIOUS_ID, CONTIGUOUS], ids=lambda rule: rule.name)
@@ -329,6 +333,21 @@ def test_a_new_snapshot_far_from_the_old_touch_forgets_what_was_near() -> None:
     assert found.top(touched).levels == sorted_top(found)
 
 
+@pytest.mark.parametrize("count", [3, 30], ids=["thin", "deep"])
+def test_a_price_that_is_no_number_is_never_among_the_best(count: int) -> None:
+    """A venue may write "nan" where a number belongs; it must not disturb the order of the others."""
+    bids = [(float("nan"), 1.0), *((float(p), 1.0) for p in range(50, 50 + count))]
+    asks = [(float("nan"), 1.0), *((float(p), 1.0) for p in range(200, 200 + count))]
+    found = book(CONTIGUOUS, snapshot(10, bids, asks))
+    for last in (11, 12):
+        top = found.top(snapshot(last))
+        best_bids, best_asks = top.levels[:20:2], top.levels[20::2]
+        assert best_bids == tuple(range(49 + count, 49 + count - 10, -1))[:count] + (None,) * (10 - count)
+        assert best_asks[: min(count, 10)] == tuple(range(200, 200 + min(count, 10)))
+        gone = [(float("nan"), 0.0), (float("nan"), 2.0)]
+        found.apply(diff(last, last, gone, gone))
+
+
 moves = st.lists(
     st.tuples(
         st.integers(-15, 15),  # how far the price drifts
@@ -364,3 +383,212 @@ def test_the_best_ten_are_those_of_the_sorted_book_after_any_history(moves: list
         if looked_at:
             assert found.top(update).levels == sorted_top(found)
     assert found.top(snapshot(id)).levels == sorted_top(found)
+
+
+# ── Chains of ids ─────────────────────────────────────────────────────────────────────────────
+
+CHAINED = BookRule.CHAINED
+
+
+def link(prev: int | None, last: int | None, bids: Sequence[Level] = (), **told: Any) -> BookUpdate:
+    """An update that follows `prev` and ends at `last`."""
+    return BookUpdate("toy", "BTCUSDT", 1, 1, False, list(bids), [], last, None, prev, **told)
+
+
+def in_band(last: int | None, bids: Sequence[Level] = BIDS) -> BookUpdate:
+    return msgspec.structs.replace(snapshot(last, bids, ASKS, ts=1), replaces=True)
+
+
+def test_a_chain_goes_on_only_at_its_last_id_whether_higher_equal_or_lower() -> None:
+    # 15 -> 20, 20 -> 20 (alive), 20 -> 3 (began again), 3 -> 7
+    found = book(CHAINED, in_band(15))
+    for prev, last in ((15, 20), (20, 20), (20, 3), (3, 7)):
+        assert found.apply(link(prev, last, [(98.0, float(last))]))
+    assert (found.last_id, found.bids[98.0]) == (7, 7.0)
+    with pytest.raises(BookGap, match="after 7: the diff follows 8"):
+        found.apply(link(8, 9))
+    assert not found.in_step
+
+
+def test_what_a_chain_brings_twice_is_applied_once() -> None:
+    found = book(CHAINED, in_band(15), link(15, 20, [(98.0, 1.0)]))
+    assert not found.apply(link(15, 20, [(98.0, 2.0)]))
+    assert found.bids[98.0] == 1.0
+
+
+def test_a_snapshot_in_a_chain_is_taken_whatever_its_id_and_only_what_follows_it_is_next() -> None:
+    found = book(CHAINED, in_band(15), link(15, 20), in_band(9, [(90.0, 1.0)]))
+    assert (found.bids, found.last_id) == ({90.0: 1.0}, 9)
+    with pytest.raises(BookGap, match="after 9: the diff follows 8"):
+        found.apply(link(8, 12))
+
+
+def test_a_snapshot_asked_for_beside_a_chain_is_straddled_by_the_first_update() -> None:
+    # Snapshot 17: 15 is in it, 12 -> 17 ends at it, 16 -> 20 goes beyond it, and 20 -> 21 follows.
+    asked = snapshot(17, BIDS, ASKS)
+    found = book(CHAINED, link(10, 15, [(98.0, 9.0)]), link(15, 20, [(98.0, 1.0)]), link(20, 21), asked)
+    assert (found.last_id, found.bids[98.0]) == (21, 1.0)
+    assert not book(CHAINED, asked).apply(link(12, 17, [(98.0, 9.0)]))
+    assert book(CHAINED, asked).apply(link(17, 18))
+    late = book(CHAINED, asked)
+    with pytest.raises(BookGap, match="after 17: the diff follows 18"):
+        late.apply(link(18, 19))
+    joined = book(CHAINED, asked, link(16, 20))
+    with pytest.raises(BookGap, match="after 20: the diff follows 19"):
+        joined.apply(link(19, 22))  # once joined, nothing straddles
+
+
+def test_a_chain_without_ids_and_without_a_checksum_shows_nothing() -> None:
+    found = book(CHAINED, in_band(None))
+    with pytest.raises(BookGap, match="neither ids nor a checksum"):
+        found.apply(link(None, None, [(98.0, 1.0)]))
+    with pytest.raises(BookGap, match="after 5: the diff follows None"):
+        book(CHAINED, in_band(5)).apply(link(None, None, checksum=7))
+
+
+# ── Checksums ─────────────────────────────────────────────────────────────────────────────────
+
+Side = list[tuple[str, str]]
+
+
+def told(bids: Sequence[tuple[str, str]], asks: Sequence[tuple[str, str]]) -> int:
+    """A toy checksum of the best two levels a side, that texts of equal numbers do not share."""
+    return crc32(repr((list(bids), list(asks))).encode())
+
+
+def written(
+    bids: Side,
+    asks: Side,
+    checksum: int | None,
+    *,
+    whole: bool = False,
+    prev: int | None = None,
+    last: int | None = None,
+) -> BookUpdate:
+    """An update that carries a checksum and what it is made of; a snapshot in band if `whole`."""
+    of_bids, of_asks = ([(float(price), float(size)) for price, size in side] for side in (bids, asks))
+    texts = None if checksum is None else (bids, asks)
+    made = BookUpdate("toy", "BTCUSDT", 1, 1, whole, of_bids, of_asks, last, prev_id=prev, replaces=whole)
+    return msgspec.structs.replace(made, checksum=checksum, texts=texts)
+
+
+def checked(*updates: BookUpdate) -> CheckedBook:
+    made = CheckedBook(CHAINED, Checksum(2, told))
+    for update in updates:
+        made.apply(update)
+    return made
+
+
+FIRST = written(
+    [("99.0", "2"), ("100.0", "1.50"), ("98.0", "3")],
+    [("101.0", "3")],
+    told([("100.0", "1.50"), ("99.0", "2")], [("101.0", "3")]),
+    whole=True,
+)
+
+
+def test_a_checksum_is_made_of_what_the_venue_wrote_of_the_best_levels_best_first() -> None:
+    found = checked(FIRST)
+    assert (found.in_step, found.bids[100.0], found.texts) == (
+        True,
+        1.5,
+        ([("99.0", "2"), ("100.0", "1.50"), ("98.0", "3")], [("101.0", "3")]),
+    )
+    # the best bid goes: 99.0 and 98.0 are the best two
+    gone = written([("100.0", "0")], [], told([("99.0", "2"), ("98.0", "3")], [("101.0", "3")]))
+    assert found.apply(gone)
+    assert found.texts == ([("99.0", "2"), ("98.0", "3")], [("101.0", "3")])
+
+
+def test_a_wrong_checksum_loses_the_book_and_its_update_waits_for_the_next_snapshot() -> None:
+    found = checked(FIRST)
+    other = written([("100.0", "0")], [], told([("98.0", "3")], [("101.0", "3")]))
+    with pytest.raises(BookGap, match=f"checksum {other.checksum}"):
+        found.apply(other)
+    assert (found.in_step, found.bids, found.texts, found.waiting) == (False, {}, None, [other])
+    assert found.apply(FIRST)
+    assert (found.in_step, found.waiting) == (True, [])
+
+
+def test_a_snapshot_with_a_wrong_checksum_is_no_book() -> None:
+    found = CheckedBook(CHAINED, Checksum(2, told))
+    with pytest.raises(BookGap, match="checksum 1:"):
+        found.apply(msgspec.structs.replace(FIRST, checksum=1))
+    assert (found.in_step, found.waiting) == (False, [])
+
+
+def test_an_update_without_a_checksum_ends_the_checking_until_the_next_snapshot_with_one() -> None:
+    numbered = msgspec.structs.replace(FIRST, last_id=4)
+    found = checked(numbered, written([("97.0", "1")], [], None, prev=4, last=5))
+    assert found.texts is None
+    assert found.apply(written([("96.0", "1")], [], 12345, prev=5, last=6))  # nothing to check it by
+    found.apply(FIRST)
+    with pytest.raises(BookGap, match="checksum 12345"):
+        found.apply(written([("96.0", "1")], [], 12345))
+
+
+def test_ids_count_beside_checksums() -> None:
+    found = checked(msgspec.structs.replace(FIRST, last_id=4))
+    right = told([("100.0", "1.50"), ("99.0", "2")], [("101.0", "3")])
+    with pytest.raises(BookGap, match="follows 5"):
+        found.apply(written([("50.0", "1")], [], right, prev=5, last=6))
+
+
+def test_a_snapshot_without_texts_leaves_the_updates_that_waited_unchecked() -> None:
+    late = written([("97.0", "1")], [], 12345, prev=4, last=6)
+    found = checked(late, snapshot(5, BIDS, ASKS))
+    assert (found.last_id, found.bids[97.0], found.texts) == (6, 1.0, None)
+
+
+def test_a_checked_book_taken_up_goes_on_checking() -> None:
+    before = checked(FIRST)
+    found = CheckedBook(CHAINED, Checksum(2, told))
+    found.resume(list(before.bids.items()), list(before.asks.items()), None, texts=before.texts)
+    assert found.texts == before.texts
+    assert found.apply(written([("100.0", "0")], [], told([("99.0", "2"), ("98.0", "3")], [("101.0", "3")])))
+    with pytest.raises(BookGap, match="checksum 12345"):
+        found.apply(written([("96.0", "1")], [], 12345))
+
+
+def test_a_venue_that_sends_no_checksums_has_a_plain_book() -> None:
+    assert type(book_of(ALL["binance_spot"])) is OrderBook
+    assert type(book_of(ALL["okx_futures"])) is CheckedBook
+
+
+sizes = st.sampled_from(["0", "1", "2.0"])
+sides = st.lists(st.tuples(st.integers(1, 9).map(str), sizes), max_size=4, unique_by=lambda one: one[0])
+
+
+@given(history=st.lists(st.tuples(sides, sides), min_size=3, max_size=10), data=st.data())
+def test_a_lost_update_is_noticed_as_soon_as_it_makes_a_difference_among_the_best(
+    history: list[tuple[Side, Side]], data: st.DataObject
+) -> None:
+    lost = data.draw(st.integers(1, len(history) - 1), label="lost")
+
+    def best(places: Sequence[int]) -> tuple[Side, Side]:
+        """The best two a side by their definition, after the updates in these places."""
+        found: list[Side] = []
+        for at, sign in ((0, -1), (1, 1)):
+            side: dict[str, str] = {}
+            for place in places:
+                side.update(history[place][at])
+            left = [(price, size) for price, size in side.items() if size != "0"]
+            found.append(sorted(left, key=lambda one: sign * float(one[0]))[:2])
+        return found[0], found[1]
+
+    found, noticed = CheckedBook(CHAINED, Checksum(2, told)), None
+    for place, (bids, asks) in enumerate(history):
+        update = written(bids, asks, told(*best(range(place + 1))), whole=place == 0)
+        if place == lost:
+            continue
+        try:
+            found.apply(update)
+        except BookGap:
+            noticed = place
+            break
+    differs = [
+        place
+        for place in range(lost + 1, len(history))
+        if best(range(place + 1)) != best([one for one in range(place + 1) if one != lost])
+    ]
+    assert noticed == (differs[0] if differs else None)

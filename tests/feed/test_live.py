@@ -55,7 +55,7 @@ def test_the_answer_of_the_venue_is_passed_on_like_data() -> None:
     async def story() -> None:
         async with listened(toy(), SYMBOLS[:1]) as (_, _, _, found):
             await found.until(lambda it: "connected" in it.kinds())
-            assert [json.loads(one.payload) for one in found.of("ws")] == [{"result": None, "id": 1}]
+            assert [json.loads(one.payload) for one in found.of("ws")] == [{"result": None, "id": 1001}]
 
     run(story)
 

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 import pytest
 from toy_venue import run
 
@@ -20,9 +23,9 @@ from orderflow.market.errors import (
     UnsupportedByVenue,
     VenueUnavailable,
 )
-from orderflow.market.events import SECOND
+from orderflow.market.events import SECOND, Event
 from orderflow.venues import ALL
-from orderflow.venues.spec import Hosts
+from orderflow.venues.spec import Endpoint, Hosts, Memory, Query, Refusals, Venue
 
 FUTURES = ALL["binance_futures"]
 
@@ -286,5 +289,125 @@ def test_over_a_real_socket_with_compression_and_a_cut_connection() -> None:
         assert world.slept == [1]  # the first connection was cut without an answer
         await rest.close()
         listening.close()
+
+    run(story)
+
+
+# ── What other venues need ────────────────────────────────────────────────────────────────────
+
+
+def _form(*endpoints: Endpoint, **more: Any) -> Venue:
+    return msgspec.structs.replace(FUTURES, endpoints=endpoints, **more)
+
+
+def _nothing(body: bytes, query: Query, ts_recv: int, memory: Memory) -> list[Event]:
+    return []
+
+
+def test_a_path_takes_its_parameters_and_another_host_its_endpoint() -> None:
+    async def story() -> None:
+        candles = Endpoint(
+            "candles",
+            "/charts/{kind}/{symbol}",
+            _nothing,
+            {"kind": "trade", "from": "1"},
+            ("symbol",),
+            host="charts",
+        )
+        hosts = Hosts("http://rest", {}, {"charts": "http://charts/prefix"})
+        world, script = World(), Scripted(httpx.Response(200, content=b"[]"))
+        rest = Rest(_form(candles), hosts, clock=world.clock, transport=httpx.MockTransport(script))
+        frame = await rest.request("candles", symbol="PF_XBTUSD")
+        assert script.urls == ["http://charts/prefix/charts/trade/PF_XBTUSD?from=1"]
+        assert urlsplit(frame.url).path == "/charts/trade/PF_XBTUSD"
+        await rest.close()
+
+    run(story)
+
+
+def test_a_question_with_a_body_is_posted_and_its_address_says_what_was_asked() -> None:
+    bodies: list[tuple[str, bytes]] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        bodies.append((request.method, request.content))
+        return httpx.Response(200, content=b"[]")
+
+    async def story() -> None:
+        info = Endpoint(
+            "book",
+            "/info",
+            _nothing,
+            {"type": "l2Book"},
+            ("coin",),
+            body=lambda query: msgspec.json.encode(query),
+        )
+        rest = Rest(_form(info), Hosts("http://rest", {}), transport=httpx.MockTransport(handle))
+        frame = await rest.request("book", coin="BTC")
+        assert bodies == [("POST", b'{"type":"l2Book","coin":"BTC"}')]
+        assert frame.url == "http://rest/info?type=l2Book&coin=BTC"
+        await rest.close()
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("10006", RateLimited),
+        ("10001", UnknownSymbol),
+        ("10016", VenueUnavailable),
+        ("10005", InvalidArgument),
+    ],
+)
+def test_an_error_that_comes_with_a_200_is_understood(code: str, error: type[OrderflowError]) -> None:
+    means = Refusals(
+        complaint=lambda body: (body.decode(), "said so") if body != b"fine" else None,
+        limited_codes=frozenset({"10006"}),
+        unknown_symbol_codes=frozenset({"10001"}),
+        unavailable_codes=frozenset({"10016"}),
+    )
+
+    async def story() -> None:
+        world, script = World(), Scripted(httpx.Response(200, content=code.encode()))
+        one = Endpoint("one", "/one", _nothing)
+        rest = Rest(
+            _form(one, refusals=means),
+            Hosts("http://rest", {}),
+            clock=world.clock,
+            sleep=world.sleep,
+            random=lambda: 1.0,
+            transport=httpx.MockTransport(script),
+        )
+        with pytest.raises(error, match=f"{code}: said so"):
+            await rest.request("one")
+        await rest.close()
+
+    run(story)
+
+
+def test_after_failures_in_a_row_nothing_is_asked_for_a_while_then_one_request_tries() -> None:
+    async def story() -> None:
+        world, script = World(), Scripted(httpx.Response(503))
+        rest = Rest(
+            _form(Endpoint("one", "/one", _nothing)),
+            Hosts("http://rest", {}),
+            clock=world.clock,
+            sleep=world.sleep,
+            random=lambda: 0.0,
+            transport=httpx.MockTransport(script),
+        )
+        for _ in range(2):
+            with pytest.raises(VenueUnavailable):
+                await rest.request("one")
+        assert len(script.urls) == 5  # four tries, then one, which opened the circuit
+        with pytest.raises(VenueUnavailable, match="not asked for another"):
+            await rest.request("one")
+        assert len(script.urls) == 5
+        assert rest.health.circuit_open_until == world.now + 20 * SECOND
+        world.now += 20 * SECOND
+        script.answers = [httpx.Response(200, content=b"fine")]
+        await rest.request("one")
+        assert rest.health.circuit_open_until is None
+        await rest.close()
 
     run(story)

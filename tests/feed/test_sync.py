@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orderflow.feed.frames import Note, note
 from orderflow.feed.sync import Sync
-from orderflow.market.events import MS, BookTop, BookUpdate, Gap, MarkPrice, Nanos, Trade
+from orderflow.market.events import MS, SECOND, BookTop, BookUpdate, Gap, MarkPrice, Nanos, Trade
 from orderflow.venues import ALL
 from orderflow.venues.spec import BookRule, Venue
 
@@ -285,7 +285,7 @@ def test_where_ids_do_not_count_the_connection_ends_the_gap() -> None:
     trade(sync, 7, 100)
     say(sync, "disconnected", TRADES, at=900, since=150)
     say(sync, "connected", TRADES, at=1000)
-    assert [gap[1:3] for gap in gaps(sync)] == [(150, None), (150, 1000)]
+    assert [gap[1:3] for gap in gaps(sync)] == [(100, None), (100, 1000)]  # from the last trade
 
 
 def test_a_time_that_is_not_known_does_not_put_the_gap_into_1970() -> None:
@@ -319,6 +319,27 @@ def test_an_interruption_begins_when_the_connection_last_spoke_else_when_the_ven
         sync = Sync(FUTURES)
         say(sync, "disconnected", MARKS, at=900, since=since, last_ts=last_ts)
         assert [gap[1] for gap in gaps(sync)] == [begins]
+
+
+def test_what_is_older_than_the_gap_does_not_end_it_before_it_began() -> None:
+    sync = Sync(TOLD)
+    say(sync, "disconnected", MARKS, TRADES, at=600, since=500)
+    gaps(sync)
+    late = msgspec.structs.replace(mark(440), ts_recv=730)  # of before, heard only now
+    sync.arrived("mark_prices", late)
+    assert gaps(sync) == [("mark_prices", 500, 730, "disconnected: the line went dead")]
+    sync.trade(1, False, BTC, 450)  # from a list of recent trades
+    assert gaps(sync) == []
+    sync.trade(2, False, BTC, 700)
+    assert gaps(sync) == [("trades", 500, 700, "disconnected: the line went dead")]
+
+
+def test_a_snapshot_older_than_the_last_diff_ends_a_gap_where_it_began() -> None:
+    sync = Sync(SPOT, book_interval_ms=0)
+    take(sync, snapshot(10, 1000), diff(11, 11, 1200), diff(13, 13, 1300))
+    assert [(since, end) for _, since, end, _ in gaps(sync)] == [(1200, None)]
+    take(sync, snapshot(20, 1100))
+    assert [(since, end) for _, since, end, _ in gaps(sync)] == [(1200, 1200)]
 
 
 def test_one_interruption_after_another_is_one_gap_from_the_first_on() -> None:
@@ -450,3 +471,36 @@ def test_a_gap_told_by_a_trade_carries_the_venue_and_the_symbol() -> None:
     ):
         sync.trade(one.id, one.merged, one.symbol, one.ts_event or one.ts_recv)
     assert sync.changed == [Gap("binance_spot", BTC, "trades", 1, 2, "sequence: trade ids 8..8 missing")]
+
+
+def test_ids_that_begin_again_are_a_gap_and_a_new_counting() -> None:
+    sync = Sync(FUTURES)
+    sync.trade(100, False, "BTCUSDT", 1_000 * SECOND)
+    sync.trade(90, False, "BTCUSDT", 1_001 * SECOND)  # a backlog tells what is known
+    assert sync.changed == []
+    sync.trade(5, False, "BTCUSDT", 2_000 * SECOND)
+    (gap,) = sync.changed[1:]
+    assert (gap.from_ts, gap.until_ts) == (1_000 * SECOND, 2_000 * SECOND)
+    assert gap.reason == "sequence: trade ids begin again at 5"
+    sync.changed.clear()
+    sync.trade(6, False, "BTCUSDT", 2_001 * SECOND)
+    assert sync.changed == [] and sync.open == {}
+    sync.trade(8, False, "BTCUSDT", 2_002 * SECOND)
+    assert [one.reason for one in sync.changed] == ["sequence: trade ids 7..7 missing"]
+
+
+def test_a_gap_of_trades_without_numbers_begins_at_the_last_one_that_was_heard() -> None:
+    sync = Sync(ALL["bybit_futures"])
+    sync.trade("a", False, "BTCUSDT", 1_000 * SECOND)
+    lost = Note("disconnected", series=[("trades", "BTCUSDT")], reason="gone", since=1_003 * SECOND)
+    sync.noted(note("bybit_futures", 1_005 * SECOND, lost), 1_004 * SECOND)
+    (gap,) = sync.changed
+    # a trade of second 1001 may have been sent and never read, although quotes came until 1003
+    assert (gap.from_ts, gap.until_ts) == (1_000 * SECOND, None)
+    again = Sync(ALL["bybit_futures"])
+    again.trade("a", False, "BTCUSDT", 1_000 * SECOND)
+    resumed = Sync(ALL["bybit_futures"])
+    for kept in again.keep(1):
+        resumed.take_up(kept)
+    resumed.noted(note("bybit_futures", 1_005 * SECOND, lost), 1_004 * SECOND)
+    assert resumed.changed[0].from_ts == 1_000 * SECOND

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from orderflow.feed.frames import Frame, Note, note
+from orderflow.feed.frames import ON_PURPOSE, Frame, Note, note
 from orderflow.jobs.pipeline import OTHER_REASONS, REASONS, Pipeline
 from orderflow.market.events import MS, BookTop, Event, Funding, Gap, Quote, Trade
 from orderflow.market.streams import KEPT
@@ -111,7 +111,7 @@ def test_each_frame_is_used_or_left_out_for_a_reason_or_not_understood() -> None
             ws(FUTURES, b'{"result":null,"id":1}'),  # left out: an acknowledgement
             http(FUTURES, f"{FAPI}/ping", {}),  # left out
             ws(FUTURES, []),  # left out: nothing in it
-            ws("okx_futures", b"{}"),  # left out: no decoder
+            ws("elsewhere", b"{}"),  # left out: no decoder
             ws(SPOT, b"{"),  # not understood
             http(SPOT, "https://data-api.binance.vision/api/v3/nowhere", {}),  # not understood
             Frame(SPOT, 0, b"1,2", "table", "table:aggTrades?symbol=BTCUSDT"),  # not understood
@@ -124,7 +124,7 @@ def test_each_frame_is_used_or_left_out_for_a_reason_or_not_understood() -> None
         "about the connection: ack": 1,
         "a ping says nothing": 1,
         "an empty list": 1,
-        "no decoder for okx_futures": 1,
+        "no decoder for elsewhere": 1,
     }
     assert found.unknown_by_venue == {SPOT: 3}
     assert [type(event) for event in kept.events] == [Trade, BookTop]
@@ -300,3 +300,69 @@ def test_nonsense_in_endless_variety_is_counted_and_does_not_fill_the_memory() -
     assert flow.tally.unknown[OTHER_REASONS] == 50
     assert len(flow.tally.unknown) == REASONS + 1
     assert kept.events == []
+
+
+def test_reasons_in_endless_variety_are_counted_and_do_not_fill_the_memory() -> None:
+    one, _ = pipeline()
+    for number in range(REASONS + 50):
+        one._ignore(f"nobody has thought of this: {number}")
+    assert one.tally.ignored.total() >= REASONS + 50
+    assert len(one.tally.ignored) <= REASONS + 1
+    assert one.tally.ignored[OTHER_REASONS] > 0
+
+
+# ── A mistake of ours ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "mistake", [TypeError("ours"), KeyError("ours"), AttributeError("ours"), ZeroDivisionError()]
+)
+def test_a_decoder_that_fails_by_our_own_mistake_costs_its_frame_alone(mistake: Exception) -> None:
+    """Were it raised, the frame would end the process, and the next one, which reads it from the journal."""
+
+    def decode(payload: bytes, *rest: Any) -> Any:
+        if b'"poison"' in payload:
+            raise mistake
+        return ALL[SPOT].decode(payload, *rest)
+
+    kept = Kept()
+    forms = ALL | {SPOT: msgspec.structs.replace(ALL[SPOT], decode=decode)}
+    one = Pipeline(forms, kept, Live("live"))
+    one.take([ws(SPOT, agg(1)), ws(SPOT, {"e": "poison"}), ws(SPOT, agg(2)), ws(FUTURES, {"e": "poison"})])
+    assert [trade.id for trade in kept.of(Trade)] == [1, 2]
+    assert one.unknown_by_venue == {SPOT: 1, FUTURES: 1}
+    assert any(reason.startswith("a mistake of ours: ") for reason in one.tally.unknown)
+
+
+# ── What is collected ─────────────────────────────────────────────────────────────────────────
+
+
+def test_a_note_of_what_is_collected_chooses_from_channels_of_the_whole_market() -> None:
+    one, kept = pipeline()
+    one.only(["ETHUSDT"])
+    one.take([ws(FUTURES, mark())])
+    assert kept.events == []
+    one.take(one.journal_symbols([BTC], 5))
+    one.take([ws(FUTURES, mark(1))])
+    assert kept.events and {event.symbol for event in kept.events} == {BTC}
+
+
+def test_what_is_not_collected_on_purpose_is_no_longer_the_latest() -> None:
+    one, _ = pipeline()
+    one.take([ws(SPOT, agg(1)), ws(SPOT, agg(2, symbol="ETHUSDT"))])
+    gone = Note("disconnected", "public", [("trades", BTC)], ON_PURPOSE)
+    lost = Note("disconnected", "public", [("trades", "ETHUSDT")], "1006")
+    one.take([note(SPOT, 5, gone), note(SPOT, 6, lost)])
+    assert one.live.symbols() == ["ETHUSDT"]
+    assert [trade.id for trade in one.live.recent_trades("ETHUSDT")] == [2]
+
+
+def test_a_gap_that_lasts_on_purpose_says_so_beside_its_first_reason() -> None:
+    one, kept = pipeline()
+    one.take([ws(SPOT, agg(1))])
+    for reason in ("1006", ON_PURPOSE, ON_PURPOSE, "stopped"):
+        one.take([note(SPOT, 5, Note("disconnected", "public", [("trades", BTC)], reason))])
+    assert [gap.reason for gap in kept.gaps] == [
+        "disconnected: 1006",
+        f"disconnected: 1006; disconnected: {ON_PURPOSE}",
+    ]

@@ -212,7 +212,7 @@ def test_a_venue_without_a_decoder_is_counted_and_leaves_nothing(
     tmp_path: Path, database: duckdb.DuckDBPyConnection
 ) -> None:
     path = capture(tmp_path, [line("{}", 0, venue="okx_futures"), line(agg(1, 0), 0)])
-    report = replay([path], database, ALL)
+    report = replay([path], database, {SPOT: ALL[SPOT]})
     assert dict(report.ignored) == {"no decoder for okx_futures": 1}
     assert (report.frames, report.used) == (2, 1)
 
@@ -314,3 +314,50 @@ def test_a_journal_cut_into_segments_gives_the_rows_of_one(
             query = f"SELECT * EXCLUDE (run) FROM {table} ORDER BY id"
             assert cut.execute(query).fetchall() == one.execute(query).fetchall()
         assert len(report.gaps) == 1
+
+
+# ── Protocols that are spoken no longer ───────────────────────────────────────────────────────
+
+
+def _line(venue: str, raw: dict[str, Any] | list[Any]) -> str:
+    said = json.dumps(raw)
+    return json.dumps({"venue": venue, "kind": "ws", "dir": "in", "t": 1.0, "url": "", "raw": said})
+
+
+RETIRED = {
+    "bybit_futures": {"topic": "orderBookL2_25.BTCUSDT", "type": "delta", "data": {}},
+    "okx_futures": {"table": "swap/trade", "data": [{"instrument_id": "BTC-USDT-SWAP"}]},
+}
+
+
+@pytest.mark.parametrize("venue", sorted(RETIRED))
+def test_a_recording_of_a_retired_protocol_is_refused_whole_and_the_others_are_replayed(
+    tmp_path: Path, venue: str
+) -> None:
+    old, today = tmp_path / "a_old.jsonl", tmp_path / "b_today.jsonl"
+    ticker = {
+        "stream": "btcusdt@bookTicker",
+        "data": {"u": 1, "s": "BTCUSDT", "b": "1", "B": "1", "a": "2", "A": "1"},
+    }
+    old.write_text("\n".join([_line(venue, RETIRED[venue])] * 3))
+    today.write_text(_line("binance_spot", ticker))
+    connection = duckdb.connect()
+    tables.create(connection, ["BTCUSDT"])
+    report = replay([tmp_path], connection, ALL)
+    (said,) = report.refused
+    assert "a_old.jsonl: refused, nothing of it is taken" in said and "protocol" in said
+    assert (report.frames, report.unknown.total(), report.rows["prices"]) == (1, 0, 1)
+    with pytest.raises(RecordingUnreadable, match=r"a_old\.jsonl: refused"):
+        replay([old], connection, ALL)
+
+
+def test_one_old_frame_among_todays_refuses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.jsonl"
+    pong = {"success": True, "ret_msg": "pong", "conn_id": "x", "op": "ping"}
+    path.write_text(
+        "\n".join([_line("bybit_futures", pong)] * 2 + [_line("bybit_futures", RETIRED["bybit_futures"])])
+    )
+    connection = duckdb.connect()
+    tables.create(connection, ["BTCUSDT"])
+    report = replay([path], connection, ALL)
+    assert (report.refused, report.unknown.total(), report.frames) == ([], 1, 3)

@@ -22,7 +22,7 @@ class Venue:
 
     def __init__(self, name: str, seed: int = 7, rate: float = 100.0, symbol: str = "BTCUSDT") -> None:
         self.form = FORMS[name]
-        places = {venue: form.place for venue, form in FORMS.items()}
+        places = {venue: FORMS[venue].place for venue in (FUTURES, SPOT)}
         self.market = Market(symbol, places, seed=seed, rate=rate, now_ms=START_MS)
         self.streams = self.form.streams(name, self.market)
         self.wide = self.form.market_wide(name, {symbol: self.market})
@@ -234,11 +234,6 @@ def test_marks_of_all_symbols_have_rows_of_the_other_market() -> None:
     frames = Venue(FUTURES).run({"!markPrice@arr@1s"}, 2.0)
     assert len(frames) == 2
     assert [(row["s"], row["st"]) for row in frames[0]["data"]] == [("BTCUSDT", 1), ("BTCUSD_PERP", 2)]
-
-
-def test_nothing_is_said_that_nobody_wants() -> None:
-    for name in FORMS:
-        assert Venue(name).run(set(), 5.0) == []
 
 
 def test_rest_trades_are_those_of_the_stream() -> None:

@@ -17,7 +17,7 @@ Scene = Callable[[Simulation, ClientSession], Awaitable[None]]
 
 def play(scene: Scene) -> None:
     async def run() -> None:
-        simulation = Simulation(("BTCUSDT",), rate=50.0)
+        simulation = Simulation(("BTCUSDT",), venues=(FUTURES, SPOT), rate=50.0)
         await simulation.start()
         try:
             async with ClientSession() as client, asyncio.timeout(30):

@@ -31,7 +31,7 @@ seeds = st.integers(0, 2**32)
 
 
 def market(
-    seed: int = 7, rate: float = 200.0, symbol: str = "BTCUSDT", venues: tuple[str, ...] = tuple(FORMS)
+    seed: int = 7, rate: float = 200.0, symbol: str = "BTCUSDT", venues: tuple[str, ...] = (FUTURES, SPOT)
 ):
     places = {venue: FORMS[venue].place for venue in venues}
     return Market(symbol, places, seed=seed, rate=rate, now_ms=START_MS)

@@ -13,7 +13,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from orderflow.sim import SYMBOLS, Simulation
 from orderflow.sim.connections import framed
-from orderflow.sim.gate import BAN_S, Gate
+from orderflow.sim.gate import Gate
 from orderflow.sim.protocol import Limits
 
 FUTURES, SPOT = "binance_futures", "binance_spot"
@@ -22,10 +22,12 @@ Scene = Callable[[Simulation, ClientSession], Awaitable[None]]
 
 
 def play(scene: Scene, **options: Any) -> None:
-    """Run a scene against a simulation of two coins."""
+    """Run a scene against a simulation of two coins on two venues."""
 
     async def run() -> None:
-        simulation = Simulation(**{"symbols": ("BTCUSDT", "BRETTUSDT"), "rate": 50.0, **options})
+        simulation = Simulation(
+            **{"symbols": ("BTCUSDT", "BRETTUSDT"), "rate": 50.0, "venues": (FUTURES, SPOT), **options}
+        )
         await simulation.start()
         try:
             async with ClientSession() as client, asyncio.timeout(30):
@@ -69,7 +71,7 @@ async def shaken(simulation: Simulation, path: str) -> tuple[asyncio.StreamReade
 
 def limits(**changes: Any) -> Limits:
     usual = {
-        "weight_per_minute": 6000,
+        "weight": 6000,
         "messages_per_second": 100,
         "streams": 1024,
         "ping_s": 180,
@@ -198,16 +200,16 @@ def test_beyond_the_weight_limit_come_429_and_for_the_deaf_418() -> None:
                     assert (await answer.json())["code"] == -1003
         assert [status for status in dict.fromkeys(seen)] == [200, 429, 418]
 
-    play(scene, limits={FUTURES: limits(weight_per_minute=100)})
+    play(scene, limits={FUTURES: limits(weight=100, ban_status=418, retry_after=True)})
 
 
 def test_a_ban_outlives_the_minute_and_ends() -> None:
-    gate, now_ms = Gate(10), 1_795_000_020_000
+    gate, now_ms = Gate(limits(weight=10, ban_status=418)), 1_795_000_020_000
     assert gate.admit(10, now_ms).status == 200
     assert [gate.admit(1, now_ms).status for _ in range(20)] == [429] * 20
     assert gate.admit(1, now_ms).status == 418
     assert gate.admit(1, now_ms + 60_000).status == 418
-    later = gate.admit(1, now_ms + BAN_S * 1000)
+    later = gate.admit(1, now_ms + 120_000)
     assert (later.status, later.used) == (200, 1)
 
 
@@ -306,6 +308,7 @@ def test_the_ledger_remembers_what_was_sent() -> None:
                 "id": one["a"],
                 "price": one["p"],
                 "quantity": one["q"],
+                "base": one["q"],
                 "time": one["T"],
                 "side": "sell" if one["m"] else "buy",
                 "sent": 1,
@@ -339,6 +342,7 @@ def test_all_symbols_of_the_default_are_listed() -> None:
     listed = {symbol: set(market.exchanges) for symbol, market in simulation.markets.items()}
     assert tuple(listed) == SYMBOLS
     assert {symbol for symbol, venues in listed.items() if SPOT not in venues} == {"BRETTUSDT", "POPCATUSDT"}
+    assert all(FUTURES in venues for venues in listed.values())
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
@@ -355,10 +359,12 @@ def test_frames_of_any_size_are_framed_as_the_protocol_says(size: int) -> None:
 
 def test_as_a_process_it_says_where_it_is_and_stops_when_told() -> None:
     command = [sys.executable, "-m", "orderflow.sim", "--symbols", "BTCUSDT", "--rate", "10"]
+    command += ["--venues", SPOT]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
         assert ready["simulated"] is True
+        assert list(ready["hosts"]) == [SPOT]
         assert ready["hosts"][SPOT]["rest"] == f"http://127.0.0.1:{ready['port']}/{SPOT}"
         taken = subprocess.run(
             [*command, "--port", str(ready["port"])], capture_output=True, text=True, timeout=30, check=False

@@ -154,6 +154,18 @@ def bars(market: Market) -> list[tuple[int, float, bool]]:
     return [(row["id"], row["close"], row["closed"]) for row in market.rows("candles")]
 
 
+def test_a_bar_of_unknown_time_is_one_row_and_gives_way_to_one_whose_time_is_known(market: Market) -> None:
+    def undated(close: float) -> Candle:
+        return Candle(SPOT, BTC, None, 0, "1m", T0, T0 + 60 * SECOND - MS, 1.0, 1.0, 1.0, close, 1.0)
+
+    market.write(undated(5.0))
+    market.write(undated(6.0))  # which of the two is later, nobody knows: the first stays
+    assert bars(market) == [(1, 5.0, False)]
+    market.write(bar(7.0, 10))
+    market.write(undated(8.0))
+    assert bars(market) == [(1, 7.0, False)]
+
+
 def test_a_later_state_of_a_bar_replaces_the_earlier_and_keeps_its_number(market: Market) -> None:
     market.write(bar(1.0, 10), bar(5.0, 70, minute=1))
     market.write(bar(2.0, 20))

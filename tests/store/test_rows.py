@@ -38,6 +38,11 @@ def test_the_unknown_has_a_value_of_its_own_in_each_type() -> None:
     (row,), _ = packed(STREAMS["prices"], [Quote("v", "BTCUSDT", 1, 2, None, 1.0, None, 1.0)], SERIES)
     assert math.isnan(row["bid_price"]) and math.isnan(row["ask_price"])
     assert (row["bid_qty"], row["sequence"]) == (1.0, NULL)
+    (row,), _ = packed(STREAMS["prices"], [Quote("v", "BTCUSDT", 1, 2, 1.0, 1.0, 2.0, 1.0, 5)], SERIES)
+    assert math.isnan(row["told_price"]) and math.isnan(row["confidence"])
+    told = Quote("v", "BTCUSDT", 1, 2, 1.0, 1.0, 2.0, 1.0, 5, 1.25, 0.5)
+    (row,), _ = packed(STREAMS["prices"], [told], SERIES)
+    assert (row["told_price"], row["confidence"]) == (1.25, 0.5)
     (row,), _ = packed(STREAMS["liquidations"], [Liquidation("v", "BTCUSDT", 1, 2, "long", 1.0, 1.0)], SERIES)
     assert (row["is_partial"], row["order_id"], row["ordinal"]) == (-1, NULL, 0)
 

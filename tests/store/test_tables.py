@@ -34,7 +34,8 @@ LEVELS = " ".join(
     f"{side}_{rank}_{what}" for side in ("bid", "ask") for rank in range(1, 11) for what in ("price", "qty")
 )
 COLUMNS = {
-    "prices": "mid_price bid_price ask_price bid_qty ask_qty spread spread_bps sequence",
+    "prices": "mid_price bid_price ask_price bid_qty ask_qty spread spread_bps sequence"
+    " told_price confidence",
     "orderbooks": f"{LEVELS} total_bid_qty total_ask_qty imbalance mid_price spread spread_bps"
     " depth sequence",
     "trades": "trade_id price quantity value side is_buyer_maker count",

@@ -67,7 +67,7 @@ BY_HAND: dict[str, tuple[Event, dict[str, Any]]] = {
         # mid (99 + 101) / 2 = 100; spread 101 - 99 = 2; 2 / 100 * 10,000 = 200 bps
         {
             "mid_price": 100.0, "bid_price": 99.0, "ask_price": 101.0, "bid_qty": 2.0, "ask_qty": 3.0,
-            "spread": 2.0, "spread_bps": 200.0, "sequence": 42,
+            "spread": 2.0, "spread_bps": 200.0, "sequence": 42, "told_price": None, "confidence": None,
         },
     ),
     "orderbooks": (
@@ -182,6 +182,24 @@ def test_what_an_event_does_not_say_is_null_and_what_follows_from_it_too(market:
     market.write(event)
     found = market.row(stream)
     assert {name for name, value in found.items() if value is not None} == TOLD.keys() | said
+
+
+def test_a_price_that_is_told_without_bid_and_ask_is_the_mid_and_has_no_spread(market: Market) -> None:
+    market.write(Quote(*HEAD, None, None, None, None, 42, 111_686.49121012, 31.07879))
+    found = market.row("prices")
+    said = {
+        "mid_price": 111_686.49121012,
+        "told_price": 111_686.49121012,
+        "confidence": 31.07879,
+        "sequence": 42,
+    }
+    assert {name: value for name, value in found.items() if value is not None} == TOLD | said
+
+
+def test_told_prices_of_one_second_are_told_apart_by_their_slots_or_by_what_they_are(market: Market) -> None:
+    with_slots = [Quote(*HEAD, None, None, None, None, slot, 100.0) for slot in (7, 8, 8)]
+    without = [Quote(*HEAD, None, None, None, None, None, mid) for mid in (101.0, 102.0, 101.0)]
+    assert market.write(*with_slots, *without)["prices"] == 4
 
 
 def test_an_empty_book_has_no_imbalance_and_sums_of_zero(market: Market) -> None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import duckdb
 
 ROOT = Path(__file__).parents[2]
+TWO_VENUES = "binance_futures,binance_spot"  # what a test hears that is not about every venue
 PATIENCE_S = 60.0  # for what takes a second or two on an idle machine
 
 T = TypeVar("T")
@@ -200,9 +201,15 @@ class Product:
         self._started.append(one)
         return one
 
-    def simulator(self, symbols: str = "BTCUSDT,ETHUSDT", rate: float = 40, seed: int = 7) -> Simulator:
+    def simulator(
+        self,
+        symbols: str = "BTCUSDT,ETHUSDT",
+        rate: float = 40,
+        seed: int = 7,
+        venues: str = TWO_VENUES,
+    ) -> Simulator:
         asked = ("--port", "0", "--symbols", symbols, "--rate", str(rate), "--seed", str(seed))
-        return Simulator(self.start("orderflow.sim", *asked))
+        return Simulator(self.start("orderflow.sim", *asked, "--venues", venues))
 
     def starting(
         self,
@@ -210,13 +217,15 @@ class Product:
         *more: str,
         db: Path | None = None,
         symbols: str = "BTCUSDT,ETHUSDT",
+        venues: str | None = TWO_VENUES,
         **env: str,
     ) -> Collector:
-        """Start a collector and do not wait for it."""
+        """Start a collector and do not wait for it; with `venues` None its settings choose them."""
+        chosen = () if venues is None else ("--venues", venues)
         path = db or self.folder / "market.duckdb"
         running = self.start(
             "orderflow", "up", "--simulator", simulator.url, "--db", str(path), "--port", "0",
-            "--symbols", symbols, "--json", *more, **{"FLUSH_INTERVAL": "0.2", **env},
+            "--symbols", symbols, *chosen, "--json", *more, **{"FLUSH_INTERVAL": "0.2", "ORDERFLOW_BACKFILL": "false", **env},
         )  # fmt: skip
         return Collector(running, path)
 

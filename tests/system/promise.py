@@ -9,6 +9,7 @@ from orderflow import venues
 from orderflow.feed import segment
 from orderflow.feed.journal import unfinished
 from orderflow.market.events import Trade
+from orderflow.venues.spec import Memory
 from tests.system.product import Simulator, read
 
 Ids = dict[tuple[str, str], set[int]]
@@ -21,7 +22,7 @@ def journaled(db: Path) -> Ids:
         for batch in segment.read(path):
             for frame in batch:
                 if frame.kind == "ws":
-                    for event in venues.ALL[frame.venue].decode(frame.payload, frame.ts_recv):
+                    for event in venues.ALL[frame.venue].decode(frame.payload, frame.ts_recv, Memory()):
                         if isinstance(event, Trade):
                             found[frame.venue, event.symbol].add(int(event.id))
     return found

@@ -16,8 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orderflow import venues
-from tests.system.product import Product, Simulator, read, until
+from tests.system.product import TWO_VENUES, Product, Simulator, read, until
 from tests.system.promise import check, journaled
 
 NOBODY = 65534
@@ -48,6 +47,10 @@ def both(product: Product, *arguments: str, words: tuple[str, ...] = ()) -> None
     """The same failure for people and for machines."""
     told(product.run(*arguments), *words)
     told_json(product.run(*arguments, "--json"), *words)
+
+
+def up(simulator: Simulator, db: Path) -> tuple[str, ...]:
+    return ("up", "--simulator", simulator.url, "--venues", TWO_VENUES, "--db", str(db))
 
 
 # ── Names ─────────────────────────────────────────────────────────────────────────────────────
@@ -83,7 +86,6 @@ def test_an_argument_without_a_name_is_said(product: Product, laid_out: Path) ->
     ("arguments", "word"),
     [
         (("--venues", "binance_futurs"), "binance_futurs"),
-        (("--venues", "okx_futures"), "okx_futures"),
         (("--streams", "trade"), "orderbooks"),
         (("--port", "70000"), "65535"),
         (("--simulator", "http://127.0.0.1:1"), "orderflow.sim"),
@@ -246,7 +248,7 @@ def test_a_database_that_another_process_holds_is_said(product: Product) -> None
 def test_a_second_collector_on_a_database_is_refused_and_the_first_goes_on(product: Product) -> None:
     simulator = product.simulator()
     first = product.collector(simulator)
-    second = ("up", "--simulator", simulator.url, "--db", str(first.db), "--port", "0")
+    second = (*up(simulator, first.db), "--port", "0")
     told(product.run(*second), "market.duckdb")
     before = first.query("SELECT count(*) FROM served.trades")[0][0]
     until(lambda: first.query("SELECT count(*) FROM served.trades")[0][0] > before, "the first goes on")
@@ -259,7 +261,7 @@ def test_simulated_and_real_data_never_share_a_database(product: Product) -> Non
     real, simulated = product.folder / "real.duckdb", product.folder / "simulated.duckdb"
     assert product.run("replay", str(good), "--db", str(real)).returncode == 0
     simulator = product.simulator()
-    told(product.run("up", "--simulator", simulator.url, "--db", str(real), "--port", "0"), "simulated")
+    told(product.run(*up(simulator, real), "--port", "0"), "simulated")
     assert read(real, "SELECT DISTINCT kind FROM runs") == [("replay",)]
     collector = product.collector(simulator, db=simulated)
     assert collector.running.stop() == 0
@@ -278,7 +280,7 @@ def test_a_port_in_use_is_said(product: Product) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         db = product.folder / "market.duckdb"
-        told(product.run("up", "--simulator", simulator.url, "--db", str(db), "--port", port), port)
+        told(product.run(*up(simulator, db), "--port", port), port)
         told_json(product.run("demo", "--db", str(db), "--port", port, "--json"), port)
     assert not db.exists()
 
@@ -313,8 +315,18 @@ def test_a_folder_that_cannot_be_written_is_said(product: Product, locked_folder
     for arguments in (
         ("init", *there),
         ("replay", str(good), *there),
-        ("up", "--simulator", simulator.url, "--port", "0", *there),
-        ("record", "--simulator", simulator.url, "--out", str(locked_folder / "recording"), "--seconds", "1"),
+        (*up(simulator, locked_folder / "market.duckdb"), "--port", "0"),
+        (
+            "record",
+            "--simulator",
+            simulator.url,
+            "--venues",
+            TWO_VENUES,
+            "--out",
+            str(locked_folder / "recording"),
+            "--seconds",
+            "1",
+        ),
         ("init", "--db", str(locked_folder / "below" / "market.duckdb")),
     ):
         told(product.run(*arguments, preexec=HELD), "locked")
@@ -360,7 +372,7 @@ def test_a_collector_whose_disk_is_full_ends_in_one_line_and_loses_nothing(produ
     db = product.folder / "market.duckdb"
     assert product.run("init", "--db", str(db), "--symbols", "BTCUSDT,ETHUSDT").returncode == 0
     done = product.run(
-        "up", "--simulator", simulator.url, "--db", str(db), "--port", "0", "--symbols", "BTCUSDT,ETHUSDT", "--json",
+        *up(simulator, db), "--port", "0", "--symbols", "BTCUSDT,ETHUSDT", "--json",
         preexec=at_most(db.stat().st_size + 6_000_000), FLUSH_INTERVAL="0.2",
     )  # fmt: skip
     assert done.returncode == 1
@@ -368,7 +380,7 @@ def test_a_collector_whose_disk_is_full_ends_in_one_line_and_loses_nothing(produ
     assert ready["ready"] is True
     assert "space" in error["error"]["hint"], error
     assert "Traceback" not in done.stderr
-    series = [(venue, symbol) for venue in venues.ALL for symbol in ("BTCUSDT", "ETHUSDT")]
+    series = [(venue, symbol) for venue in TWO_VENUES.split(",") for symbol in ("BTCUSDT", "ETHUSDT")]
     received = journaled(db)  # before the next start reads it
     again = product.collector(simulator)
     ((run,),) = again.query("SELECT max(id) FROM served.runs")

@@ -10,17 +10,18 @@ import pytest
 
 from orderflow import venues
 from orderflow.jobs.collect import Collector as Collecting
-from orderflow.jobs.collect import Plan
+from orderflow.jobs.plan import Plan
 from orderflow.market.errors import StoreUnusable
 from orderflow.market.events import Trade
 from orderflow.sim import Simulation
 from orderflow.store.writer import Batch, Flushed
 from orderflow.venues.spec import Hosts
-from tests.system.product import Collector, Product, read, until
+from tests.system.product import TWO_VENUES, Collector, Product, read, until
 from tests.system.promise import Ids, check, journaled, stored
 
 SYMBOLS = "BTCUSDT,ETHUSDT,SOLUSDT"
-SERIES = [(venue, symbol) for venue in venues.ALL for symbol in SYMBOLS.split(",")]
+VENUES = TWO_VENUES.split(",")
+SERIES = [(venue, symbol) for venue in VENUES for symbol in SYMBOLS.split(",")]
 RATE = (
     200.0  # trades a second, symbol and venue: 1,200 a second in all, with seven frames a trade around them
 )
@@ -137,12 +138,12 @@ def test_a_batch_that_could_not_be_written_is_written_before_the_journal_lets_go
     failed: list[Batch] = []
 
     async def play() -> None:
-        simulation = Simulation(("BTCUSDT",), rate=100)
+        simulation = Simulation(("BTCUSDT",), venues=VENUES, rate=100)
         await simulation.start()
-        hosts = {name: Hosts(**simulation.hosts(name)) for name in venues.ALL}
+        hosts = {name: Hosts(**simulation.hosts(name)) for name in VENUES}
         plan = Plan(
             db=db,
-            venues=venues.ALL,
+            venues={name: venues.ALL[name] for name in VENUES},
             symbols=("BTCUSDT",),
             kind="simulated",
             hosts=hosts,

@@ -15,7 +15,7 @@ from mcp import Client, StdioServerParameters
 
 from tests.system.product import ROOT, Collector, Product, Simulator, attach, environment, http_json, until
 
-SERIES = 4  # two symbols on two venues
+SERIES = 4  # two symbols on two venues: what is read, and by whom, is the same with more
 
 
 class House:

@@ -5,10 +5,10 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tests.system.product import Product, Simulator, read, until
+from tests.system.product import TWO_VENUES, Product, Simulator, read, until
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
-VENUES = ("binance_futures", "binance_spot")
+VENUES = TWO_VENUES.split(",")
 
 
 def replayed(product: Product, recording: Path, db: Path) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_a_recording_of_the_simulator_replays_whole_and_marked(product: Product)
     out = product.folder / "recording"
     done = product.run(
         "record", "--simulator", simulator.url, "--out", str(out), "--symbols", ",".join(SYMBOLS),
-        "--seconds", "4", "--json",
+        "--venues", TWO_VENUES, "--seconds", "4", "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
@@ -71,6 +71,8 @@ def test_a_recording_that_is_stopped_or_killed_replays_as_far_as_it_went(product
             str(out),
             "--symbols",
             ",".join(SYMBOLS),
+            "--venues",
+            TWO_VENUES,
         )
         until(
             lambda out=out: sum(one.stat().st_size for one in out.glob("*.journal")) > 1_000_000,

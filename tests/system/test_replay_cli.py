@@ -16,11 +16,12 @@ from orderflow.feed import segment
 from orderflow.feed.book import OrderBook
 from orderflow.market.events import BookUpdate
 from orderflow.store import access
-from orderflow.venues.spec import answer
+from orderflow.venues.spec import Memory, answer
 from tests.system.product import ROOT, Product, environment, read
 
 CAPTURES = ROOT.parent / "shared" / "captures"
-VENUES = ("binance_futures", "binance_spot")
+VENUES = ("binance_futures", "binance_spot")  # of which a book can be cut, and its snapshot made
+EVERY_VENUE = ",".join(venues.ALL)
 ALSO_REAL = CAPTURES.is_dir()  # without the recordings of others, those of the simulator are used alone
 SOURCES = ["simulator", *(["captures"] if ALSO_REAL else [])]
 
@@ -48,7 +49,7 @@ def checksums(db: Path) -> dict[str, str]:
 
 
 class Recorded:
-    """Recordings to replay, and of each venue one with a book from its snapshot on."""
+    """Recordings of all venues to replay, and of some venues one with a book from its snapshot on."""
 
     def __init__(self, everything: list[Path], books: dict[str, list[Path]]) -> None:
         self.everything, self.books = everything, books
@@ -57,16 +58,17 @@ class Recorded:
 @pytest.fixture(scope="module")
 def recorded(request: pytest.FixtureRequest, shared_product: Product) -> Iterator[Recorded]:
     if request.param == "captures":
-        everything = [CAPTURES / venue for venue in VENUES]
+        everything = [CAPTURES / venue for venue in venues.ALL if (CAPTURES / venue).is_dir()]
         yield Recorded(
             everything, {venue: sorted((CAPTURES / venue).glob("hftbacktest_*")) for venue in VENUES}
         )
         return
     out = shared_product.folder / "recording"
-    simulator = shared_product.simulator("BTCUSDT", rate=30)
+    simulator = shared_product.simulator("BTCUSDT", rate=30, venues=EVERY_VENUE)
     done = shared_product.run(
-        "record", "--simulator", simulator.url, "--out", str(out), "--symbols", "BTCUSDT", "--seconds", "5"
-    )
+        "record", "--simulator", simulator.url, "--out", str(out), "--symbols", "BTCUSDT", "--seconds", "5",
+        PYTH_API_KEY="simulated",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     simulator.running.stop()
     books: dict[str, list[Path]] = {}
@@ -110,7 +112,9 @@ class Cut:
             return False
         body, ts = line["raw"].encode(), int((line["t"] or 0) * 1e9)
         said = (
-            self.venue.decode(body, ts) if line["kind"] == "ws" else answer(self.venue, line["url"], body, ts)
+            self.venue.decode(body, ts, Memory())
+            if line["kind"] == "ws"
+            else answer(self.venue, line["url"], body, ts)
         )
         return any(isinstance(one, BookUpdate) and self.book.apply(one) and not one.snapshot for one in said)
 

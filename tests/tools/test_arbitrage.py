@@ -63,6 +63,21 @@ def test_a_venue_that_says_nothing_is_missing_and_the_others_answer() -> None:
     assert answer.summary["comparison"]["reason"]
 
 
+def test_an_oracles_price_is_a_mid_without_touch_whatever_it_is_quoted_in() -> None:
+    told = Quote("pyth", "BTCUSDT", NOW, NOW, None, None, None, None, 7, 100.2, 0.05)
+    latest = FakeLatest(quotes=[quote("binance_spot", 100.0, 100.1), told])
+    native = {"pyth": listed("e62d", "USD", "pyth"), "binance_spot": listed("BTCUSDT", "USDT")}
+    known = context(latest, instrument=lambda venue, symbol: native.get(venue))
+    answer = tools.call(known, "xv_prices", {"symbol": "BTCUSDT"})
+    oracle = next(row for row in rows(answer) if row["venue"] == "pyth")
+    assert oracle["mid"] == 100.2
+    assert [oracle[name] for name in ("bid", "bid_size", "ask", "ask_size", "spread_bps")] == [None] * 5
+    # 100.05 less 100.2, as the venues are listed
+    assert answer.summary["comparison"]["gap"] == pytest.approx(-0.15)
+    assert answer.summary["cheapest_to_buy"] == {"venue": "binance_spot", "ask": 100.1}
+    assert tools.call(known, "xv_arbitrage", {"symbol": "BTCUSDT"}).rows == []
+
+
 def test_an_empty_side_is_null_and_never_zero() -> None:
     latest = FakeLatest(quotes=[quote("binance_spot", None, 100.0), quote("binance_futures", 99.0, 99.5)])
     spot = rows(asked("xv_prices", latest, symbol="BTCUSDT"))[1]

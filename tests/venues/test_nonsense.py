@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orderflow import venues
 from orderflow.market.errors import VenueChanged
 from orderflow.market.events import Event
-from orderflow.venues.spec import Venue, answer
+from orderflow.venues.spec import Memory, Venue, answer
 from orderflow.venues.tables import COMMON
 
 PROMISED = (msgspec.MsgspecError, ValueError, VenueChanged)
@@ -31,7 +31,7 @@ values = st.recursive(
 def taken(venue: Venue, kind: str, url: str, payload: bytes) -> list[Event]:
     """Decode as the pipeline does: any error that is not promised goes through."""
     try:
-        found = venue.decode(payload, 1) if kind == "ws" else answer(venue, url, payload, 1)
+        found = venue.decode(payload, 1, Memory()) if kind == "ws" else answer(venue, url, payload, 1)
     except PROMISED:
         return []
     return list(found)
@@ -109,8 +109,9 @@ def test_a_frame_with_one_thing_wrong_raises_only_what_is_promised(path: Path, d
 def test_json_nested_without_end_is_a_frame_that_cannot_be_read(venue: Venue, piece: bytes) -> None:
     for kind, url in addresses(venue):
         taken(venue, kind, url, piece * 100_000)
-    with pytest.raises(VenueChanged, match=r"nested too deeply"):
-        venue.decode(piece * 100_000, 1)
+    said = r"nested too deeply" if venue.channels else r"no socket is known"
+    with pytest.raises(VenueChanged, match=said):
+        venue.decode(piece * 100_000, 1, Memory())
 
 
 @each_venue
@@ -121,6 +122,9 @@ def test_an_address_that_no_endpoint_has_says_so(venue: Venue) -> None:
 
 @each_venue
 def test_a_table_row_cut_short_says_which_cell_is_missing(venue: Venue) -> None:
+    known = {*COMMON, *(one.path for one in venue.tables)}
     for table, cell in (("aggTrades", "seventh"), ("trades", "sixth"), ("ccxt_trades", "fourth")):
+        if table not in known:
+            continue
         with pytest.raises(VenueChanged, match=f"{cell} cell"):
             answer(venue, f"table:{table}?symbol=BTCUSDT", b"1,2", 1)

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from orderflow.cli import asking, collecting, storing
+from orderflow.cli import asking, backfilling, collecting, feeding, storing
 from orderflow.market.errors import InvalidArgument, OrderflowError
 
 app = typer.Typer(
@@ -29,9 +29,11 @@ for command in (
     storing.doctor,
     storing.init,
     storing.replay,
+    backfilling.backfill,
     collecting.record,
 ):
     app.command()(command)
+app.add_typer(feeding.feeds, name="feeds")
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ def call(
     """Ask a tool: of the collector that runs on the database, or else of what is stored."""
     from orderflow.servers.nearest import Nearest
 
-    chosen = chosen_settings(db=_asked(db), token=token)
+    chosen = chosen_settings(db=nearest_db(db), token=token)
     log_to_stderr("ERROR")
     nearest = Nearest(chosen.db, token=chosen.token, taker_fee_bps=chosen.taker_fee_bps)
     form: Any = "json" if json else format
@@ -70,7 +70,7 @@ def mcp(
     from orderflow.servers import mcp as door
     from orderflow.servers.nearest import Nearest
 
-    chosen = chosen_settings(db=_asked(db), toolset=toolsets, token=token)
+    chosen = chosen_settings(db=nearest_db(db), toolset=toolsets, token=token)
     log_to_stderr("WARNING")
     nearest = Nearest(chosen.db, token=chosen.token, taker_fee_bps=chosen.taker_fee_bps)
     asyncio.run(door.stdio(nearest, chosen.toolset))
@@ -84,7 +84,7 @@ def serve(
     json: Json = False,
 ) -> None:
     """Serve the HTTP door alone: beside a collector that runs without one, or over what is stored."""
-    chosen = chosen_settings(db=_asked(db), host=host, port=port, token=token)
+    chosen = chosen_settings(db=nearest_db(db), host=host, port=port, token=token)
     log_to_stderr("WARNING")
     run(_serve(chosen, json))
 
@@ -112,7 +112,7 @@ async def _serve(chosen: "Settings", as_json: bool) -> None:
     await asyncio.gather(serving, stopping, return_exceptions=True)
 
 
-def _asked(db: Path | None) -> Path | None:
+def nearest_db(db: Path | None) -> Path:
     """Return the database to ask: the one named; else of the settings' and the demo's the one that is collected into.
 
     Where neither is, the settings' if it is there, else the demo's if that is.

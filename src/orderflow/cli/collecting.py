@@ -14,6 +14,7 @@ from orderflow.cli.surroundings import (
     Host,
     Json,
     Port,
+    Publish,
     Simulator,
     Streams,
     Symbols,
@@ -28,14 +29,18 @@ from orderflow.cli.surroundings import (
     stop_on_signals,
     tell,
 )
+from orderflow.market.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from orderflow.jobs.collect import Collector, Plan
+    from orderflow.cli.service import Manager
+    from orderflow.jobs.collect import Collector
+    from orderflow.jobs.plan import Plan
     from orderflow.settings import Settings
 
 log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 10.0
+FIRST_ANSWER_S = 20.0  # a venue that has not spoken by then is named and not waited for
 
 
 def up(
@@ -47,28 +52,36 @@ def up(
     port: Port = None,
     token: Token = None,
     keep_journal: Annotated[bool | None, typer.Option(help="Keep the journal as a recording.")] = None,
+    backfill: Annotated[
+        bool | None, typer.Option(help="Fill the gaps that are known.", show_default="yes")
+    ] = None,
+    publish: Publish = None,
     simulator: Simulator = None,
     json: Json = False,
 ) -> None:
     """Collect live from the venues and answer at the doors, until stopped."""
-    chosen = chosen_settings(
-        db=db,
-        venues=venues,
-        symbols=symbols,
-        streams=streams,
-        host=host,
-        port=port,
-        token=token,
-        keep_journal=keep_journal,
-    )
+    flags = {
+        "db": db,
+        "venues": venues,
+        "symbols": symbols,
+        "streams": streams,
+        "host": host,
+        "port": port,
+        "token": token,
+        "keep_journal": keep_journal,
+        "backfill": backfill,
+        "publish_url": publish,
+    }
+    chosen = chosen_settings(**flags)
     forms = chosen_forms(chosen)
     plan = planned(chosen, forms, simulated_hosts(simulator, forms))
     log_to_stderr(chosen.log_level)
-    run(_collect(chosen, plan, lambda collector, url: _say_ready(collector, url, json)))
+    run(_collect(chosen, plan, flags, lambda collector, url: _say_ready(collector, url, json)))
 
 
 def demo(
     db: Annotated[Path, typer.Option("--db", help="The database of the demo.")] = DEMO_DB,
+    venues: Venues = None,
     symbols: Symbols = None,
     host: Host = None,
     port: Port = None,
@@ -78,49 +91,73 @@ def demo(
     json: Json = False,
 ) -> None:
     """Run simulated venues, the collector and the doors on this machine. Every answer says simulated."""
-    chosen = chosen_settings(db=db, symbols=symbols, host=host, port=port, token=token)
+    flags = {"db": db, "venues": venues, "symbols": symbols, "host": host, "port": port, "token": token}
+    chosen = chosen_settings(**flags)
     log_to_stderr("WARNING" if chosen.log_level == "INFO" else chosen.log_level)
-    run(_demo(chosen, seed, rate, json))
+    run(_demo(chosen, flags, seed, rate, json))
 
 
-async def _demo(chosen: "Settings", seed: int, rate: float, as_json: bool) -> None:
+async def _demo(chosen: "Settings", flags: dict[str, Any], seed: int, rate: float, as_json: bool) -> None:
+    from orderflow import venues
     from orderflow.sim import Simulation
     from orderflow.venues.spec import Hosts
 
     forms = chosen_forms(chosen)
-    simulation = Simulation(chosen.symbols, seed=seed, rate=rate)
+    try:
+        simulation = Simulation(chosen.symbols, seed=seed, rate=rate)
+    except ValueError as error:
+        raise InvalidArgument(str(error)) from error
     await simulation.start()
     try:
-        plan = planned(chosen, forms, {name: Hosts(**simulation.hosts(name)) for name in forms})
+        hosts = {name: Hosts(**simulation.hosts(name)) for name in venues.ALL if name in simulation.forms}
+        plan = planned(chosen, {name: one for name, one in forms.items() if name in hosts}, hosts)
         first: list[asyncio.Task[None]] = []
 
         def ready(collector: "Collector", url: str) -> None:
             _say_ready(collector, url, as_json)
             first.append(asyncio.ensure_future(_first_answer(collector, chosen, url, as_json)))
 
-        await _collect(chosen, plan, ready)
+        await _collect(chosen, plan, flags, ready)
     finally:
         await simulation.stop()
 
 
 async def _first_answer(collector: "Collector", chosen: "Settings", url: str, as_json: bool) -> None:
-    """Wait until both venues have spoken, then show what a question gives and where to ask more."""
-    symbol = chosen.symbols[0]
-    while len({quote.venue for quote in collector.live.quotes(symbol)}) < len(collector.plan.venues):
-        await asyncio.sleep(0.2)
-    await asyncio.sleep(chosen.flush_interval * 2)
+    """Wait until the venues have spoken that can, then show what a question gives and where to ask more."""
     from orderflow.servers.callers import Local
 
     if as_json:
         return
+    symbol = chosen.symbols[0]
+    waited_s = 0.0
+    while _awaited(collector, symbol) and waited_s < FIRST_ANSWER_S:
+        await asyncio.sleep(0.2)
+        waited_s += 0.2
+    await asyncio.sleep(chosen.flush_interval * 2)
     reply = await Local(_context(collector, chosen)).call("xv_prices", {"symbol": symbol})
     print(
         f"\nA first answer (`orderflow call get_crypto_prices symbol={symbol} --db {chosen.db}`):\n\n{reply.text}"
     )
+    if late := _awaited(collector, symbol):
+        print(f"\nNot heard of {symbol} yet: {', '.join(late)}")
     print(
         f"\nMore: {url}/docs, {url}/health, `orderflow doctor --db {chosen.db} --offline`. Ctrl-C stops.",
         flush=True,
     )
+
+
+def _awaited(collector: "Collector", symbol: str) -> list[str]:
+    """Return the venues that can tell a symbol's price and have not yet."""
+    told = {quote.venue for quote in collector.live.quotes(symbol)}
+    return [
+        feed.venue.name
+        for feed in collector.feeds
+        if "prices" in feed.venue.market.streams
+        and "prices" not in feed.venue.cannot
+        and feed.health.state in ("idle", "running")
+        and symbol not in feed.health.refused
+        and feed.venue.name not in told
+    ]
 
 
 def record(
@@ -153,6 +190,7 @@ def record(
             stop,
             streams=chosen.streams or None,
             hosts=hosts,
+            keys=chosen.keys,
             kind="simulated" if hosts else "live",
             progress=lambda so_far: log.info("recording", extra={"frames": so_far.frames}),
         )
@@ -162,9 +200,13 @@ def record(
     run(recording())
 
 
-async def _collect(chosen: "Settings", plan: "Plan", ready: Callable[["Collector", str], None]) -> None:
+async def _collect(
+    chosen: "Settings", plan: "Plan", flags: dict[str, Any], ready: Callable[["Collector", str], None]
+) -> None:
     """Run the collector and the doors until a signal; the first that fails ends both."""
+    from orderflow.cli.service import Following, Manager
     from orderflow.jobs.collect import Collector
+    from orderflow.jobs.control import Control
     from orderflow.servers import http
     from orderflow.servers.callers import Local
 
@@ -176,18 +218,30 @@ async def _collect(chosen: "Settings", plan: "Plan", ready: Callable[["Collector
     except BaseException:
         taken.close()
         raise
+    control, manager = Control(collector), Manager()
     door = http.app(Local(_context(collector, chosen)), token=chosen.token, toolset=chosen.toolset)
-    stop = stop_on_signals()
-    serving = asyncio.ensure_future(
-        http.serve(door, taken=taken, ready=lambda where: ready(collector, where))
-    )
-    reporting = asyncio.ensure_future(_report_again_and_again(collector))
+    http.steer(door, control, collector.service.key)
+    stop = stop_on_signals(collector.hurry)
+    Following(collector, control, manager, chosen, flags).on_hangup()
+
+    def is_ready(where: str) -> None:
+        ready(collector, where)
+        manager.tell("READY=1")
+
+    serving = asyncio.ensure_future(http.serve(door, taken=taken, ready=is_ready))
+    serving.add_done_callback(lambda _: stop.set())  # a collector that cannot be asked is begun again
+    others = [
+        asyncio.ensure_future(one)
+        for one in (_report_again_and_again(collector, manager), manager.keep_alive(), manager.wait_for(stop))
+    ]
     try:
         await collector.run(stop)
     finally:
-        for task in (serving, reporting):
+        for task in (serving, *others):
             task.cancel()
-        await asyncio.gather(serving, reporting, return_exceptions=True)
+        ended, *_ = await asyncio.gather(serving, *others, return_exceptions=True)
+    if isinstance(ended, Exception):
+        raise ended
 
 
 def _context(collector: "Collector", chosen: "Settings") -> Any:
@@ -202,18 +256,17 @@ def _context(collector: "Collector", chosen: "Settings") -> Any:
     )
 
 
-async def _report_again_and_again(collector: "Collector") -> None:
+async def _report_again_and_again(collector: "Collector", manager: "Manager") -> None:
     while True:
         await asyncio.sleep(REPORT_EVERY_S)
         flushes, tally = collector.flushes, collector.pipeline.tally
         rate = flushes.rows_per_s
-        log.info(
-            "collecting: %s frames, %s rows, %s rows/s, %s unreadable",
-            f"{tally.frames:,}",
-            f"{flushes.rows.total():,}",
-            "?" if rate is None else f"{rate:,.0f}",
-            tally.unknown.total(),
+        said = (
+            f"{tally.frames:,} frames, {flushes.rows.total():,} rows,"
+            f" {'?' if rate is None else f'{rate:,.0f}'} rows/s, {tally.unknown.total()} unreadable"
         )
+        log.info("collecting: %s", said)
+        manager.tell(f"STATUS={len(collector.plan.venues)} venues: {said}")
 
 
 def _say_ready(collector: "Collector", url: str, as_json: bool) -> None:

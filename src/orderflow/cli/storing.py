@@ -96,6 +96,7 @@ def _reported(report: "Report") -> dict[str, Any]:
             }
             for gap in report.gaps
         ],
+        "refused": report.refused,
         "rows": report.rows,
         "written": dict(report.written),
     }
@@ -103,6 +104,7 @@ def _reported(report: "Report") -> dict[str, Any]:
 
 def _report_text(report: "Report") -> str:
     lines = [f"{report.frames:,} frames: {report.used:,} used ({report.source})"]
+    lines += [f"  {said}" for said in report.refused]
     lines += [f"  left out {count:,}: {reason}" for reason, count in report.ignored.most_common()]
     lines += [f"  not understood {count:,}: {reason}" for reason, count in report.unknown.most_common()]
     for gap in report.gaps:
@@ -130,7 +132,10 @@ def doctor(
     chosen = chosen_settings(db=db, venues=venues)
     log_to_stderr("ERROR")
     forms = chosen_forms(chosen)
-    found = asyncio.run(examine(chosen.db, forms, simulated_hosts(simulator, forms), offline=offline))
+    hosts = simulated_hosts(simulator, forms)
+    found = asyncio.run(
+        examine(chosen.db, forms, hosts, keys=chosen.keys, offline=offline, clock_bound_ms=chosen.clock_bound)
+    )
     problems = sum(one.state == "problem" for one in found)
     marks = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
     lines = [

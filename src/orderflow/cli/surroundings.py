@@ -16,7 +16,8 @@ import typer
 from orderflow.market.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from orderflow.jobs.collect import Plan
+    from orderflow.jobs.plan import Plan
+    from orderflow.publish import Publishing
     from orderflow.settings import Settings
     from orderflow.venues.spec import Hosts, Venue
 
@@ -35,6 +36,14 @@ Simulator = Annotated[
     typer.Option(help="Address of a simulator (`python -m orderflow.sim`) to collect from instead."),
 ]
 
+Publish = Annotated[
+    str | None,
+    typer.Option(
+        help="RabbitMQ to publish to, as amqp://127.0.0.1/; with a password better as ORDERFLOW_PUBLISH_URL.",
+        show_default="nowhere",
+    ),
+]
+
 DEMO_DB = Path("data/demo.duckdb")
 
 
@@ -48,6 +57,7 @@ def chosen_forms(chosen: "Settings") -> dict[str, "Venue"]:
     """Return the forms of the venues that were chosen, or of all."""
     from orderflow import venues
     from orderflow.market.instruments import MARKETS, venue_id
+    from orderflow.venues.cme_futures import with_chart
 
     wanted = [venue_id(name) for name in chosen.venues] or list(venues.ALL)
     missing = [name for name in wanted if name not in venues.ALL]
@@ -56,15 +66,20 @@ def chosen_forms(chosen: "Settings") -> dict[str, "Venue"]:
             f"{', '.join(missing)}: known, but its decoder is not built yet",
             hint=f"built: {', '.join(venues.ALL)} of {len(MARKETS)}",
         )
-    return {name: venues.ALL[name] for name in wanted}
+    forms = {name: venues.ALL[name] for name in wanted}
+    if chosen.cme_chart and (cme := forms.get("cme_futures")):
+        forms[cme.name] = with_chart(cme)
+    return forms
 
 
 def planned(chosen: "Settings", forms: dict[str, "Venue"], hosts: dict[str, "Hosts"]) -> "Plan":
-    from orderflow.jobs.collect import Plan
+    from orderflow import venues
+    from orderflow.jobs.plan import Plan
     from orderflow.market.streams import STREAMS
 
     if unknown := [name for name in chosen.streams if name not in STREAMS]:
         raise InvalidArgument(f"no stream is called {unknown[0]!r}", hint=f"streams: {', '.join(STREAMS)}")
+    mega = 1_000_000
     return Plan(
         db=chosen.db,
         venues=forms,
@@ -78,34 +93,75 @@ def planned(chosen: "Settings", forms: dict[str, "Venue"], hosts: dict[str, "Hos
         memory_limit=chosen.memory_limit,
         large_trade_usd=chosen.large_trade_usd,
         quack_port=chosen.quack_port,
+        keys=chosen.keys,
+        forms={name: one for name, one in venues.ALL.items() if not hosts or name in hosts},
+        backlog_memory=chosen.backlog_memory * mega,
+        backlog_disk=chosen.backlog_disk * mega,
+        most_rows=chosen.waiting_rows,
+        memory_warning=None if chosen.memory_warning is None else chosen.memory_warning * mega,
+        clock_bound_ms=chosen.clock_bound,
+        stop_within_s=chosen.stop_within,
+        backfill_hours=chosen.backfill_hours if chosen.backfill else None,
+        publish=_publishing(chosen),
+    )
+
+
+def _publishing(chosen: "Settings") -> "Publishing | None":
+    """Return where to publish, if anywhere."""
+    if chosen.publish_url is None or not (url := chosen.publish_url.get_secret_value()):
+        return None
+    from orderflow.market.streams import STREAMS
+    from orderflow.publish import Publishing
+
+    return Publishing(
+        url=url, exchange=chosen.publish_exchange, streams=chosen.publish_streams or tuple(STREAMS)
     )
 
 
 def simulated_hosts(simulator: str | None, forms: dict[str, "Venue"]) -> dict[str, "Hosts"]:
-    """Return the addresses that a simulator gives; none where no simulator is asked for."""
+    """Return the addresses that a simulator gives; none where no simulator is asked for.
+
+    Those of venues that were not chosen too: they may be started later.
+    """
     if simulator is None:
         return {}
     import urllib.request
 
+    from orderflow import venues
     from orderflow.market.errors import VenueUnavailable
     from orderflow.venues.spec import Hosts
 
     try:
         with urllib.request.urlopen(f"{simulator.rstrip('/')}/sim", timeout=10) as reply:  # noqa: S310 - asked for
             said = json.load(reply)
-        return {name: Hosts(**said["hosts"][name]) for name in forms}
+        hosts = {name: Hosts(**one) for name, one in said["hosts"].items() if name in venues.ALL}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise VenueUnavailable(
             f"{simulator} does not answer as a simulator does: {error}",
             hint="start one: python -m orderflow.sim",
         ) from error
+    if missing := [name for name in forms if name not in hosts]:
+        raise InvalidArgument(
+            f"{', '.join(missing)}: not simulated at {simulator}", hint=f"simulated there: {', '.join(hosts)}"
+        )
+    return hosts
 
 
-def stop_on_signals() -> asyncio.Event:
+def stop_on_signals(hurry: Callable[[], None] | None = None) -> asyncio.Event:
+    """Return what a first signal sets; a second one calls `hurry`, and a third ends the process."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for one in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(one, stop.set)
+    signals = (signal.SIGTERM, signal.SIGINT)
+
+    def told() -> None:
+        if stop.is_set() and hurry is not None:
+            for one in signals:
+                loop.remove_signal_handler(one)
+            hurry()
+        stop.set()
+
+    for one in signals:
+        loop.add_signal_handler(one, told)
     return stop
 
 

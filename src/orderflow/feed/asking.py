@@ -1,7 +1,7 @@
 """Asking: what a feed fetches over REST: the listing, snapshots of books, polls and the venue's clock."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import cycle
 
 import msgspec
@@ -13,19 +13,20 @@ from orderflow.feed.inbox import Inbox
 from orderflow.feed.limits import Backoff
 from orderflow.feed.line import NoteKind, Notes
 from orderflow.feed.rest import Rest
+from orderflow.feed.subscribing import within
 from orderflow.market.errors import RegionBlocked, Rejected, Retry, VenueChanged
 from orderflow.market.events import MS, SECOND, Control, Event, Instrument, Nanos
-from orderflow.venues.spec import Poll, Venue, answer
+from orderflow.venues.spec import Memory, Poll, Venue, answer
 
 CLOCK_EVERY_S = 600.0
 REJECTED_WAIT_S = 300.0  # a refusal that repeating does not change may still be lifted from outside
 JITTER = 0.2  # of the time between two snapshots of a symbol
 
 
-def understood(venue: Venue, frame: Frame) -> Sequence[Event]:
+def understood(venue: Venue, frame: Frame, memory: Memory | None = None) -> Sequence[Event]:
     """Decode an answer, or raise `VenueChanged` showing it."""
     try:
-        return answer(venue, frame.url, frame.payload, frame.ts_recv)
+        return answer(venue, frame.url, frame.payload, frame.ts_recv, memory)
     except (msgspec.MsgspecError, ValueError) as error:
         raise VenueChanged(f"{venue.name}: {frame.url}: {error}; body {frame.payload[:200]!r}") from error
 
@@ -43,29 +44,54 @@ class Asking:
         notes: Notes,
         health: VenueHealth,
     ) -> None:
-        self.polls = [one for one in venue.polls if streams is None or set(streams) & set(one.streams)]
-        self._channels = venue.channels_for(streams)
         self._venue, self._rest, self._inbox = venue, rest, inbox
+        self.choose(streams)
         self._world, self._notes, self._health = world, notes, health
         self._due: asyncio.Queue[str] = asyncio.Queue()
         self._asked: set[str] = set()
         self._not_before: dict[str, Nanos] = {}
         self._missed: set[tuple[str, str]] = set()
         self._shut: dict[tuple[str, str], Nanos] = {}
+        self.memory = Memory()  # what the listing said, for names of channels and requests
+        self._trading: set[str] = set()
+        self._doubted = asyncio.Event()  # a symbol is wanted that the listing did not have when it was read
+
+    def choose(self, streams: Sequence[str] | None) -> None:
+        """Ask for what feeds these streams (all if None)."""
+        self.polls = [one for one in self._venue.polls if streams is None or set(streams) & set(one.streams)]
+        self._channels = self._venue.channels_for(streams)
+
+    def judge(self, symbols: Sequence[str]) -> None:
+        """Look at symbols that are wanted from now on; the listing is read again for those it did not have."""
+        if self._health.listing == "read":
+            self._health.refused = [one for one in self._health.refused if one in symbols]
+            if not self._trading.issuperset(symbols):
+                self._doubted.set()
+
+    def polled(self, symbols: Sequence[str]) -> Series:
+        """Return the series that are asked for again and again."""
+        streams = dict.fromkeys(stream for poll in self.polls for stream in poll.streams)
+        return [(stream, symbol) for symbol in symbols for stream in streams]
 
     # ── Listing and clock ─────────────────────────────────────────────────────────────────────
 
-    async def listing(self, symbols: Sequence[str], tried: asyncio.Event) -> None:
-        """Read the venue's listing, again until it can be read; refuse the symbols that do not trade."""
+    async def listing(
+        self, symbols: Callable[[], Sequence[str]], tried: asyncio.Event, read: asyncio.Event
+    ) -> None:
+        """Read the venue's listing, again until it can be read and then as often as the form says.
+
+        Symbols that do not trade are refused. `tried` is set after the first try, `read` whenever it
+        could be read after that: channels may have other names now. It is read once more for symbols
+        that are wanted later and that it did not have.
+        """
         backoff = Backoff(self._world.random)
+        wait_s: float | None
         while self._venue.listing is not None:
             try:
                 frame = await self._rest.fresh(self._venue.listing)
-                trading = {
-                    event.symbol
-                    for event in understood(self._venue, frame)
-                    if isinstance(event, Instrument) and event.trading
-                }
+                listed = [event for event in understood(self._venue, frame) if isinstance(event, Instrument)]
+                self.memory.relist(listed)
+                self._trading = {one.symbol for one in listed if one.trading}
             except Retry as error:
                 self._health.listing = error.message
                 wait_s = max(backoff.delay_s(), error.after_s or 0.0)
@@ -74,17 +100,33 @@ class Asking:
                 wait_s = REJECTED_WAIT_S
             else:
                 self._inbox.put([frame])
-                self._refuse([one for one in symbols if one not in trading])
-                break
+                self._refuse([one for one in symbols() if one not in self._trading])
+                if tried.is_set():
+                    read.set()
+                backoff = Backoff(self._world.random)
+                wait_s = self._venue.listing_every_s
             tried.set()
-            await self._world.sleep(wait_s)
+            await self._until_doubted(wait_s)
         tried.set()
 
+    async def _until_doubted(self, wait_s: float | None) -> None:
+        """Wait so long (None: without an end), or until the listing is doubted."""
+        doubted = asyncio.ensure_future(self._doubted.wait())
+        try:
+            if wait_s is None:
+                await doubted
+            else:
+                await within(self._world.sleep, wait_s, doubted)
+        finally:
+            doubted.cancel()
+        self._doubted.clear()
+
     def _refuse(self, symbols: Sequence[str]) -> None:
+        news = [one for one in symbols if one not in self._health.refused]
         self._health.listing = "read"
         self._health.refused = list(symbols)
         streams = dict.fromkeys(stream for one in (*self._channels, *self.polls) for stream in one.streams)
-        for symbol in symbols:
+        for symbol in news:
             reason = f"{self._venue.name} does not list {symbol} as trading"
             self._notes.say("refused", "listing", [(stream, symbol) for stream in streams], reason)
 
@@ -161,7 +203,8 @@ class Asking:
 
         A note is written when asking begins to fail, and not again until it has succeeded.
         """
-        params = {} if symbol is None else {"symbol": self._venue.native(symbol)}
+        asked = self._venue.endpoint(endpoint)
+        params = {} if symbol is None else self._venue.params_of(asked, symbol, self.memory)
         key = (route, symbol or "")
         try:
             frame = await self._rest.fresh(endpoint, **params)

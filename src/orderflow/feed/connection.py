@@ -4,7 +4,6 @@ import asyncio
 import random as chance
 import time
 from collections.abc import Callable, Sequence
-from itertools import count
 from typing import NamedTuple
 
 import msgspec
@@ -15,13 +14,12 @@ from orderflow.feed.health import ConnectionHealth
 from orderflow.feed.hearing import Hearing
 from orderflow.feed.inbox import Inbox, sizes
 from orderflow.feed.limits import Clock, ConnectBudget, Random, Sleep, Window, turn
-from orderflow.market.errors import Disconnected, VenueChanged
+from orderflow.feed.subscribing import Subscriptions, within
+from orderflow.market.errors import DEFECTS, Disconnected, VenueChanged
 from orderflow.market.events import SECOND, Control
-from orderflow.venues.spec import Channel, Venue
+from orderflow.venues.spec import Channel, Keepalive, Memory, Venue
 
-SHORT_BYTES = 120  # an answer is shorter than this, and data hardly ever
 ANSWER_BYTES = 16 * 1024  # while answers are awaited, whatever is not longer is looked at
-ASK_TRIES = 2
 
 Series = list[tuple[str, str]]
 
@@ -37,11 +35,11 @@ class World(msgspec.Struct, frozen=True):
 
 
 class Wanted(NamedTuple):
-    """A channel of a symbol, under the name by which it is subscribed."""
+    """A channel, under the name by which it is subscribed, and the symbols of which it tells."""
 
     name: str
     channel: Channel
-    symbol: str
+    symbols: tuple[str, ...]
 
 
 class Ending(NamedTuple):
@@ -53,21 +51,28 @@ class Ending(NamedTuple):
 
 def series(wanted: Sequence[Wanted]) -> Series:
     """Return the (stream, symbol) pairs that these channels feed, each once."""
-    return list(dict.fromkeys((stream, one.symbol) for one in wanted for stream in one.channel.streams))
+    return list(
+        dict.fromkeys(
+            (stream, symbol) for one in wanted for symbol in one.symbols for stream in one.channel.streams
+        )
+    )
 
 
-async def within(sleep: Sleep, seconds: float, *waited: asyncio.Future) -> bool:
-    """Wait for one of the futures for so long; say whether one is done."""
-    timer = asyncio.ensure_future(sleep(seconds))
-    try:
-        await asyncio.wait({timer, *waited}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        timer.cancel()
-    return any(one.done() for one in waited)
+def batches(venue: Venue, wanted: Sequence[Wanted]) -> list[list[str]]:
+    """Return the names in batches that one message each may hold."""
+    groups: dict[str, list[str]] = {}
+    for one in wanted:
+        groups.setdefault(one.channel.name if venue.limits.channel_per_subscribe else "", []).append(one.name)
+    size = venue.limits.names_per_subscribe
+    return [names[at : at + size] for names in groups.values() for at in range(0, len(names), size)]
 
 
 class Connection:
-    """One socket for one shard of channels. `open` subscribes all of them; `ending` waits for its end."""
+    """One socket for one shard of channels. `open` subscribes all of them; `ending` waits for its end.
+
+    Until `release`, if `held`, what it receives is kept back: a replacement's first frames must not
+    mix with the last ones of what it replaces, where books begin anew within the stream.
+    """
 
     def __init__(
         self,
@@ -79,20 +84,30 @@ class Connection:
         world: World,
         budget: ConnectBudget,
         health: ConnectionHealth,
+        *,
+        held: bool = False,
     ) -> None:
-        self.venue, self.route, self.url, self.wanted = venue, route, url, wanted
-        self.failed: dict[str, str] = {}  # channel → reason
+        self.venue, self.route, self.url, self.wanted = venue, route, url, list(wanted)
         self.trusted_ts = 0
         self._inbox, self._world, self._budget, self._health = inbox, world, budget, health
-        self._ids = count(1)
-        self._asked: dict[int, asyncio.Future[Control]] = {}
         self._pace = Window(venue.limits.messages_per_s, 1.0, world.clock)
         self._socket: sockets.Socket | None = None
+        self._slot: asyncio.Semaphore | None = None
         self._gone: asyncio.Task[str] | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._asking: Subscriptions | None = None
         self._closing = asyncio.Event()
+        self._why = "the venue closes it"
         self._spoke = asyncio.Event()
         self._paused = False
+        self._held: list[Frame] | None = [] if held else None
         self._hearing: Hearing | None = None
+        self._memory = Memory()  # looking into frames here must not touch what the pipeline's decoder knows
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """The channels that were refused, with the reasons."""
+        return {} if self._asking is None else self._asking.failed
 
     @property
     def carried(self) -> list[Wanted]:
@@ -107,20 +122,30 @@ class Connection:
         The caller closes, whether this raises or not.
         """
         limits, world = self.venue.limits, self._world
+        slot = self._budget.slot(self.url, limits.connections)
+        await slot.acquire()
+        self._slot = slot
         await turn(self._budget.window(self.url, limits.connects_per_minute), world.sleep)
-        self._socket = await world.connect(self.venue, self.route, self.url, self._take, world.clock)
+        named = self.venue.address
+        url = self.url if named is None else named(self.url, [one.name for one in self.wanted])
+        self._socket = await world.connect(self.venue, self.route, url, self._take, world.clock)
         self._gone = asyncio.ensure_future(self._socket.lost())
         self._inbox.attach(self)
-        size = limits.names_per_subscribe
-        batches = [self.wanted[at : at + size] for at in range(0, len(self.wanted), size)]
-        await asyncio.gather(*(self._subscribe(batch) for batch in batches))
+        self._asking = Subscriptions(
+            limits, world.sleep, self._pace, self.send, self._gone, f"{self.venue.name}: {self.url}"
+        )
+        for message in self.venue.greeting:
+            await turn(self._pace, world.sleep)
+            self.send(message)
+        if self.venue.keepalive is not None:
+            self._keeping = asyncio.ensure_future(self._keep_alive(self.venue.keepalive))
+        if named is None:
+            await self._asking.ask(batches(self.venue, self.wanted), self.venue.subscribe)
         if not self.carried:
-            reason = next(iter(self.failed.values()))
+            reason = next(iter(self.failed.values()), "nothing was asked")
             raise Disconnected(f"{self.venue.name}: {self.url}: no channel was acknowledged: {reason}")
         self.trusted_ts = world.clock()
-        self._hearing = Hearing(
-            {one.name: one.channel.silent_after_s for one in self.carried}, self.trusted_ts
-        )
+        self._listen()
 
     async def proven(self) -> None:
         """Wait for the first data; raises `Disconnected` if channels that should speak do not."""
@@ -136,38 +161,62 @@ class Connection:
         if not self._spoke.is_set():
             raise Disconnected(f"{self.venue.name}: {self.url}: acknowledged, but no data came")
 
-    async def _subscribe(self, batch: Sequence[Wanted]) -> None:
-        """Ask for a batch until it is answered; a refused one is asked again in halves."""
-        answer = await self._answered(batch)
-        if answer is not None and answer.kind == "ack":
-            return
-        if answer is not None and len(batch) > 1:
-            half = len(batch) // 2
-            await asyncio.gather(self._subscribe(batch[:half]), self._subscribe(batch[half:]))
-            return
-        waited = f"no acknowledgement in {self.venue.limits.ack_timeout_s:g} s, asked {ASK_TRIES} times"
-        self.failed.update((one.name, waited if answer is None else answer.message) for one in batch)
+    def send(self, message: bytes) -> None:
+        if self._socket is not None:
+            self._socket.send(message)
 
-    async def _answered(self, batch: Sequence[Wanted]) -> Control | None:
-        """Return the venue's answer to a batch; None if none came. Raises `Disconnected`."""
-        names = [one.name for one in batch]
-        answer: asyncio.Future[Control] = asyncio.get_running_loop().create_future()
-        ids: list[int] = []
-        try:
-            for _ in range(ASK_TRIES):
-                await turn(self._pace, self._world.sleep)
-                ids.append(next(self._ids))
-                self._asked[ids[-1]] = answer
-                self._open_socket.send(self.venue.subscribe(names, ids[-1]))
-                await within(self._world.sleep, self.venue.limits.ack_timeout_s, answer, self._ended)
-                if self._ended.done():
-                    raise Disconnected(f"{self.venue.name}: {self.url}: {self._ended.result()}")
-                if answer.done():
-                    return answer.result()
-            return None
-        finally:
-            for id in ids:
-                self._asked.pop(id, None)
+    async def _keep_alive(self, keepalive: Keepalive) -> None:
+        """Say something from time to time, or the venue hangs up."""
+        while True:
+            await self._world.sleep(keepalive.every_s)
+            if keepalive.message is None:
+                self._open_socket.ping()
+            else:
+                self.send(keepalive.message(self._world.clock()))
+
+    def _listen(self) -> None:
+        self._hearing = Hearing(
+            {one.name: one.channel.silent_after_s for one in self.carried},
+            self._world.clock(),
+            head_bytes=self.venue.head_bytes,
+            heard=self.venue.heard,
+        )
+
+    # ── Changing ──────────────────────────────────────────────────────────────────────────────
+
+    async def change(self, wanted: Sequence[Wanted]) -> None:
+        """Carry these channels instead: ask for what is new, take back what is wanted no longer."""
+        had, now = {one.name for one in self.wanted}, {one.name for one in wanted}
+        old = [one for one in self.wanted if one.name not in now and one.name not in self.failed]
+        new = [one for one in wanted if one.name not in had]
+        self.wanted = list(wanted)
+        if self.venue.address is not None:  # the names stand in the address
+            self._why = "its channels have changed"
+            self._closing.set()
+            return
+        asking = self._open_asking
+        asking.forget(had - now)
+        for names in batches(self.venue, old):
+            await asking.tell(names, self.venue.unsubscribe)
+        if new:
+            await asking.ask(batches(self.venue, new), self.venue.subscribe)
+        self._listen()
+
+    async def resubscribe(self, wanted: Sequence[Wanted]) -> None:
+        """Take channels back and ask for them again, so that they begin anew; hangs up if it is refused."""
+        asking = self._open_asking
+        names = [one.name for one in wanted if one.name not in self.failed]
+        for batch in batches(self.venue, [one for one in wanted if one.name in names]):
+            await asking.tell(batch, self.venue.unsubscribe)  # unanswered or not: what counts is the next
+            await asking.ask([batch], self.venue.subscribe)
+        if any(name in self.failed for name in names):
+            self.close()
+
+    @property
+    def _open_asking(self) -> Subscriptions:
+        if self._asking is None:
+            raise Disconnected(f"{self.venue.name}: {self.url} is not open")
+        return self._asking
 
     @property
     def _open_socket(self) -> sockets.Socket:
@@ -191,13 +240,21 @@ class Connection:
         health.frames += len(frames)
         health.bytes += size
         health.last_frame_ts = frames[-1].ts_recv
-        if self._asked or not self._spoke.is_set():
+        if not self._spoke.is_set() or (self._asking is not None and self._asking.waiting):
             self._look(frames, ANSWER_BYTES)
-        elif min(lengths) < SHORT_BYTES:
-            self._look(frames, SHORT_BYTES)
+        elif min(lengths) < (short := self.venue.limits.control_bytes):
+            self._look(frames, short)
         if self._hearing is not None and self._hearing.wants:
             self._hearing.listen(frames)
-        self._inbox.put(frames, size)
+        if self._held is None:
+            self._inbox.put(frames, size)
+        else:
+            self._held += frames
+
+    def release(self) -> None:
+        """Hand over what was kept back, and keep nothing back from now on."""
+        held, self._held = self._held, None
+        self._inbox.put(held or [])
 
     def _look(self, frames: list[Frame], most: int) -> None:
         for frame in frames:
@@ -205,8 +262,8 @@ class Connection:
                 self._spoke.set()
                 continue
             try:
-                said = self.venue.decode(frame.payload, frame.ts_recv)
-            except (VenueChanged, msgspec.MsgspecError, ValueError):
+                said = self.venue.decode(frame.payload, frame.ts_recv, self._memory)
+            except (VenueChanged, msgspec.MsgspecError, *DEFECTS):
                 continue  # it is passed on all the same, and counted where all frames are decoded
             for event in said:
                 if isinstance(event, Control):
@@ -217,11 +274,10 @@ class Connection:
     def _obey(self, said: Control) -> None:
         if said.kind == "closing":
             self._closing.set()
-        elif said.kind in ("ack", "refused") and self._asked:
-            nameless = next(iter(self._asked)) if said.id is None and said.kind == "refused" else -1
-            answer = self._asked.get(nameless if said.id is None else said.id)
-            if answer is not None and not answer.done():
-                answer.set_result(said)
+        elif said.kind == "asking":
+            self.send(said.reply)
+        elif self._asking is not None:
+            self._asking.obey(said)
 
     # ── Ending ────────────────────────────────────────────────────────────────────────────────
 
@@ -242,7 +298,7 @@ class Connection:
                 if now - socket.heard_ts > limits.dead_after_s * SECOND:
                     return Ending(False, f"nothing arrived for {limits.dead_after_s:g} s")
                 if not until_lost and self._closing.is_set():
-                    return Ending(True, "the venue closes it")
+                    return Ending(True, self._why)
                 aged = limits.life_s is not None and now - self.trusted_ts > limits.life_s * SECOND
                 if aged and not until_lost:
                     return Ending(True, f"{limits.life_s:g} s old")
@@ -261,6 +317,11 @@ class Connection:
     def close(self) -> None:
         """Close the socket; frames that were read are in the inbox."""
         self._inbox.detach(self)
+        if self._keeping is not None:
+            self._keeping.cancel()
+        if self._slot is not None:
+            self._slot.release()
+            self._slot = None
         if self._socket is not None:
             self._socket.close()
 

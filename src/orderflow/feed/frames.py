@@ -10,6 +10,9 @@ import msgspec
 
 from orderflow.market.events import Nanos
 
+# How the reason of a note begins where nothing is wrong: somebody asked for it.
+ON_PURPOSE = "not collected any more"
+
 FrameKind: TypeAlias = Literal["ws", "http", "table", "note", "book"]
 
 
@@ -38,13 +41,15 @@ class Note(msgspec.Struct, frozen=True, gc=False):
     refused       the venue does not offer a series
     limited       requests were held back or refused by a limit: `series` were not asked
     recording     a recording begins: nothing before it is known to join what follows
+    collecting    of channels that tell of a whole market, `symbols` alone are kept from now on
     """
 
-    kind: Literal["connected", "disconnected", "silent", "refused", "limited", "recording"]
+    kind: Literal["connected", "disconnected", "silent", "refused", "limited", "recording", "collecting"]
     route: str = ""
     series: list[tuple[str, str]] = []  # (stream, symbol)
     reason: str = ""
     since: Nanos = 0  # when the connection last carried data; 0 if it never did
+    symbols: list[str] = []
 
 
 NOTE = msgspec.json.Decoder(Note)

@@ -10,7 +10,7 @@ import msgspec
 from orderflow.market.events import Nanos
 
 ConnectionState: TypeAlias = Literal["waiting", "connecting", "connected", "replacing", "stopped"]
-FeedState: TypeAlias = Literal["idle", "running", "failed", "stopped"]
+FeedState: TypeAlias = Literal["idle", "running", "failed", "stopped", "disabled"]
 
 
 class ConnectionHealth(msgspec.Struct):
@@ -47,6 +47,7 @@ class RestHealth(msgspec.Struct):
     last_error: str = ""
     used: dict[str, float] = {}
     banned_until: Nanos | None = None
+    circuit_open_until: Nanos | None = None  # after failures in a row: nothing is asked until then
 
 
 class VenueHealth(msgspec.Struct):
@@ -61,3 +62,4 @@ class VenueHealth(msgspec.Struct):
     refused: list[str] = []
     clock_offset_ms: float | None = None  # the venue's clock less ours
     notes: dict[str, int] = {}
+    restarts: int = 0  # of the whole feed, after a failure of our own

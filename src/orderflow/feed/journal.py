@@ -92,6 +92,18 @@ class Journal:
             self._now.append(frames)
         return Position(self._now.number, self._now.offset)
 
+    def tell(self, **about: Any) -> None:
+        """Write this, too, into the segments that begin from now on."""
+        self._about = {**self._about, **about}
+
+    def reread(self, begin: Position, end: Position) -> list[Frame]:
+        """Return a batch that was appended to the segment that is being written."""
+        if begin.segment != self._now.number or end.segment != self._now.number:
+            raise StoreUnusable(
+                f"{self.folder}: segment {begin.segment} is ended", hint="keep what is needed"
+            )
+        return self._now.reread(begin.offset, end.offset)
+
     def due(self) -> bool:
         """Tell whether the segment is big or old enough to be ended."""
         if self._now.offset == self._begins:

@@ -1,5 +1,6 @@
 """Limits: how much may be asked, how long to wait, and what a refusal means. Pure; the clock is injected."""
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC
@@ -7,7 +8,14 @@ from email.utils import parsedate_to_datetime
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from orderflow.market.errors import Banned, OrderflowError, RateLimited, RegionBlocked, VenueUnavailable
+from orderflow.market.errors import (
+    Banned,
+    KeyRefused,
+    OrderflowError,
+    RateLimited,
+    RegionBlocked,
+    VenueUnavailable,
+)
 from orderflow.market.events import SECOND, Nanos
 from orderflow.venues.spec import Bucket, Venue
 
@@ -96,17 +104,57 @@ def rest_windows(buckets: tuple[Bucket, ...], clock: Clock) -> dict[str, Window]
 
 
 class ConnectBudget:
-    """How often a host may be connected to; feeds of venues that share a host share one budget."""
+    """How often, and how many times at once, a host may be connected to.
+
+    Feeds of venues that share a host share one budget.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._hosts: dict[str, Window] = {}
+        self._slots: dict[str, asyncio.Semaphore] = {}
+
+    def slot(self, url: str, most: int) -> asyncio.Semaphore:
+        """Return what holds the connections to a host to `most` at once."""
+        return self._slots.setdefault(urlsplit(url).netloc, asyncio.Semaphore(most))
 
     def window(self, url: str, per_minute: float) -> Window:
         host = urlsplit(url).netloc
         if host not in self._hosts:
             self._hosts[host] = Window(per_minute, 60.0, self._clock)
         return self._hosts[host]
+
+
+class Circuit:
+    """Opens after `failures` in a row and lets nothing through for a while; then one request tries.
+
+    Each time that it fails, the wait doubles, from `FIRST_S` to `LONGEST_S`.
+    """
+
+    FAILURES = 5
+    FIRST_S = 20.0
+    LONGEST_S = 300.0
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._failures = 0
+        self.open_until: Nanos | None = None
+
+    def wait_s(self) -> float:
+        """Return for how long nothing is let through; 0 where a request may go."""
+        if self.open_until is None:
+            return 0.0
+        return max(0.0, (self.open_until - self._clock()) / SECOND)
+
+    def failed(self) -> None:
+        self._failures += 1
+        beyond = self._failures - self.FAILURES
+        if beyond >= 0:
+            wait_s = min(self.LONGEST_S, self.FIRST_S * 2.0 ** min(beyond, 16))
+            self.open_until = self._clock() + round(wait_s * SECOND)
+
+    def worked(self) -> None:
+        self._failures, self.open_until = 0, None
 
 
 class Backoff:
@@ -149,6 +197,8 @@ def refusal(venue: Venue, status: int, after_s: float | None, said: str) -> Orde
     if status in means.banned:
         wait = means.banned[status] if after_s is None else after_s
         return Banned(f"{said}; shut out for {wait:g} s", after_s=wait)
+    if status in (401, 403) and venue.key is not None:
+        return KeyRefused(f"{said}; {venue.name} does not take the key", hint=f"set {venue.key.setting}")
     if status in means.blocked:
         return RegionBlocked(
             f"{said}; {venue.name} does not serve this region",

@@ -2,21 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from orderflow.feed.connection import Connection, Ending, Series, Wanted, World, series
-from orderflow.feed.frames import Note, note
+from orderflow.feed.frames import ON_PURPOSE, Note, note
 from orderflow.feed.health import ConnectionHealth, VenueHealth
 from orderflow.feed.inbox import Inbox
 from orderflow.feed.limits import Backoff, ConnectBudget
-from orderflow.market.errors import Rejected, Retry
+from orderflow.market.errors import KeyRefused, Rejected, Retry
 from orderflow.market.events import SECOND, Nanos
-from orderflow.venues.spec import Venue
+from orderflow.venues.spec import BookRule, Venue
 
 log = logging.getLogger(__name__)
 
 REJECTED_WAIT_S = 300.0  # a refusal that repeating does not change may still be lifted from outside
+STOPPED = "stopped"
 LINGER_S = 1.0  # a replaced socket is read for so long: what the venue had sent it is still under way
 
 NoteKind = Literal["connected", "disconnected", "silent", "refused", "limited"]
@@ -38,9 +39,16 @@ class Notes:
         said = Note(kind, route, about, reason, since or 0)
         self._inbox.put([note(self._venue, self._world.clock(), said)])
 
+    def disabled(self, reason: str) -> None:
+        """Say once that the venue is not asked at all."""
+        log.warning("%s: %s", self._venue, reason)
+
 
 class Line:
-    """Runs for ever: connects, and connects again. A venue's failures end in health and notes."""
+    """Runs for ever: connects, and connects again. A venue's failures end in health and notes.
+
+    It ends by itself only where the venue does not take our key.
+    """
 
     def __init__(
         self,
@@ -54,11 +62,56 @@ class Line:
         notes: Notes,
     ) -> None:
         self.health = ConnectionHealth(route, url, since=world.clock(), series=series(wanted))
-        self._venue, self._route, self._url, self._wanted = venue, route, url, wanted
+        self.farewell = STOPPED  # why it ends, when it is cancelled
+        self._venue, self._route, self._url, self._wanted = venue, route, url, list(wanted)
         self._inbox, self._world, self._budget, self._notes = inbox, world, budget, notes
         self._backoff = Backoff(world.random)
         self._refused: set[str] = set()
         self._open: set[Connection] = set()
+        self._current: Connection | None = None
+        self._changing = asyncio.Lock()
+        self._not_listed: frozenset[str] = frozenset()
+        # Where books begin anew within the stream, two sockets must not be heard at once.
+        self._one_at_a_time = venue.snapshot is None and venue.book is not BookRule.SNAPSHOTS
+
+    @property
+    def wanted(self) -> list[Wanted]:
+        """The channels that this line is for."""
+        return list(self._wanted)
+
+    async def change(self, wanted: Sequence[Wanted], refused: Collection[str] = ()) -> None:
+        """Carry these channels from now on; symbols that the venue refuses are not said to be missing."""
+        self._wanted, self._not_listed = list(wanted), frozenset(refused)
+        if self._current is not None:
+            await self._bring(self._current)
+
+    async def resubscribe(self, symbol: str) -> None:
+        """Let the book of a symbol begin anew, where this line carries it."""
+        books = [one for one in self._wanted if symbol in one.symbols and "orderbooks" in one.channel.streams]
+        current = self._current
+        if not books or current is None:
+            return  # a connection that opens brings its books with it
+        async with self._changing:
+            try:
+                await current.resubscribe(books)
+            except Retry as error:
+                log.info("%s %s: %s", self._venue.name, self._route, error.message)
+
+    async def _bring(self, current: Connection) -> None:
+        """Let a connection carry what is wanted now, and say what that changes."""
+        async with self._changing:
+            before = {one for one in series(current.carried) if one[1] not in self._not_listed}
+            try:
+                await current.change(self._wanted)
+            except Retry as error:
+                log.info("%s %s: %s", self._venue.name, self._route, error.message)
+                return  # it is lost, and the next one will be opened with what is wanted
+            after = set(series(current.carried))
+            if before - after:
+                self._notes.say("disconnected", self._route, sorted(before - after), ON_PURPOSE)
+            if after - before:
+                self._notes.say("connected", self._route, sorted(after - before))
+            self._opens(current)
 
     async def run(self) -> None:
         current: Connection | None = None
@@ -66,20 +119,31 @@ class Line:
         try:
             while True:
                 if current is None:
+                    self._current = None
                     current = await self._opened(wait_s)
                     self._say("connected", current.carried)
+                self._current = current
+                if {one.name for one in current.wanted} != {one.name for one in self._wanted}:
+                    await self._bring(current)
                 ending = await current.ending(fell_silent=self._silent)
                 if ending.planned:
                     current = await self._replaced(current, ending)
                 else:
                     wait_s = self._lost(current, ending)
                     current = None
+        except KeyRefused as error:
+            log.warning("%s: %s (%s)", self._venue.name, error.message, error.hint)
+            self.health.becomes("stopped", self._world.clock(), error.message)
         finally:
+            self._current = None
             for one in tuple(self._open):
                 self._close(one)
             if current is not None:
-                self._say("disconnected", current.carried, "stopped")
-            self.health.becomes("stopped", self._world.clock())
+                self._say("disconnected", current.carried, self.farewell)
+            elif self.farewell != STOPPED:  # it was lost before, which is not why nothing comes from now on
+                self._say("disconnected", self._wanted, self.farewell)
+            if self.health.state != "stopped":
+                self.health.becomes("stopped", self._world.clock())
 
     async def _opened(self, wait_s: float, *, proven: bool = False) -> Connection:
         """Try until a connection is open (and, if `proven`, data came over it)."""
@@ -94,6 +158,7 @@ class Line:
                 self._world,
                 self._budget,
                 self.health,
+                held=proven and self._one_at_a_time,
             )
             self._open.add(one)
             try:
@@ -104,6 +169,8 @@ class Line:
             except Retry as error:
                 wait_s = max(self._backoff.delay_s(), error.after_s or 0.0)
                 self._becomes("waiting", error.message)
+            except KeyRefused:
+                raise
             except Rejected as error:
                 wait_s = REJECTED_WAIT_S
                 self._becomes("waiting", error.message)
@@ -146,11 +213,14 @@ class Line:
                 self.health.becomes("connecting", self._world.clock(), dying.result().reason)
                 fresh = await opening
                 self._say("connected", fresh.carried)
+                fresh.release()
                 return fresh
             fresh = opening.result()
             self._differences(old, fresh)
-            await old.drained(LINGER_S)
+            if not self._one_at_a_time:
+                await old.drained(LINGER_S)
             self._close(old)
+            fresh.release()
             return fresh
         finally:
             opening.cancel()

@@ -1,118 +1,83 @@
-"""Live: one feed per venue, all into one inbox; frames in the order in which they arrive."""
+"""Live: feeds side by side into one inbox; frames in the order in which they arrive."""
 
 import asyncio
 import logging
 import random as chance
-import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
-import httpx
-
-from orderflow.feed import sockets
-from orderflow.feed.asking import Asking
-from orderflow.feed.connection import Wanted, World, within
+from orderflow.feed.feed import Feed
 from orderflow.feed.frames import Frame
-from orderflow.feed.health import VenueHealth
 from orderflow.feed.inbox import Inbox
-from orderflow.feed.limits import Clock, ConnectBudget, Random, Sleep
-from orderflow.feed.line import Line, Notes
-from orderflow.feed.rest import Rest
+from orderflow.feed.limits import Backoff, Random, Sleep
+from orderflow.feed.line import STOPPED
 from orderflow.market.errors import InvalidArgument
-from orderflow.venues.spec import Hosts, Venue
 
-__all__ = ["Feed", "Inbox", "live"]
+__all__ = ["Feed", "Feeds", "Inbox", "live"]
 
 log = logging.getLogger(__name__)
 
-LISTING_PATIENCE_S = 10.0
 
+class Feeds:
+    """Feeds that are started and stopped by name; one that fails by our own error is begun again.
 
-class Feed:
-    """One venue: its connections, its polls, its snapshots, all into the inbox.
-
-    `streams` chooses channels and polls (all by default); `hosts` replaces the venue's addresses;
-    `budget` may be shared by feeds whose venues share a host. Everything else is the world, for tests.
+    A failure never reaches another feed. What is known of the dead stays in `feeds` until it is begun
+    again, after a wait that grows with each failure.
     """
 
-    def __init__(
-        self,
-        venue: Venue,
-        symbols: Sequence[str],
-        inbox: Inbox,
-        *,
-        streams: Sequence[str] | None = None,
-        hosts: Hosts | None = None,
-        budget: ConnectBudget | None = None,
-        clock: Clock = time.time_ns,
-        sleep: Sleep = asyncio.sleep,
-        random: Random = chance.random,
-        connect: sockets.Connect = sockets.connect,
-        transport: httpx.AsyncBaseTransport | None = None,
-        tick_s: float = 1.0,
-    ) -> None:
-        self.venue, self.symbols, self.inbox = venue, list(dict.fromkeys(symbols)), inbox
-        self._hosts = hosts or venue.hosts
-        self._streams = streams
-        self._world = World(clock, sleep, random, connect, tick_s)
-        self._budget = budget or ConnectBudget(clock)
-        self.rest = Rest(venue, self._hosts, clock=clock, sleep=sleep, random=random, transport=transport)
-        self.health = VenueHealth(venue.name, rest=self.rest.health)
-        self._notes = Notes(venue, inbox, self._world, self.health)
-        self._asking = Asking(venue, streams, self.rest, inbox, self._world, self._notes, self.health)
+    def __init__(self, *, sleep: Sleep = asyncio.sleep, random: Random = chance.random) -> None:
+        self.feeds: dict[str, Feed] = {}
+        self._sleep, self._random = sleep, random
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def request_snapshot(self, symbol: str) -> None:
-        """Ask for a book's snapshot; it arrives in the inbox. Asking again while one is due does nothing."""
-        self._asking.snapshot(symbol)
+    def start(self, make: Callable[[], Feed]) -> Feed:
+        """Start a feed, made anew after each failure; the one of its venue must not be running."""
+        feed = make()
+        name = feed.venue.name
+        if name in self._tasks and not self._tasks[name].done():
+            raise InvalidArgument(f"{name} is being collected already", hint="stop it first")
+        self.feeds[name] = feed
+        self._tasks[name] = asyncio.create_task(self._keep(name, make))
+        return feed
 
-    async def run(self) -> None:
-        """Run until cancelled. What the venue does wrong ends in notes and health; our errors are raised."""
-        self.health.state = "running"
-        try:
-            async with asyncio.TaskGroup() as group:
-                listed = asyncio.Event()
-                group.create_task(self._asking.listing(self.symbols, listed))
-                group.create_task(self._asking.snapshots())
-                group.create_task(self._asking.clock_offset())
-                await self._patiently(listed)
-                symbols = [one for one in self.symbols if one not in self.health.refused]
-                for poll in self._asking.polls:
-                    group.create_task(self._asking.poll(poll, symbols))
-                for line in self._lines(symbols):
-                    self.health.connections.append(line.health)
-                    group.create_task(line.run())
-        finally:
-            self.health.state = "stopped"
-            await self.rest.close()
+    async def stop(self, name: str, why: str = STOPPED) -> None:
+        """Stop a feed and wait until it has stopped; `why` is what its gaps then say."""
+        if why != STOPPED and name in self.feeds:
+            self.feeds[name].leave(why)
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
-    async def _patiently(self, listed: asyncio.Event) -> None:
-        waiting = asyncio.ensure_future(listed.wait())
-        try:
-            await within(self._world.sleep, LISTING_PATIENCE_S, waiting)
-        finally:
-            waiting.cancel()
+    async def close(self) -> None:
+        await asyncio.gather(*(self.stop(name) for name in list(self._tasks)))
 
-    def _lines(self, symbols: Sequence[str]) -> list[Line]:
-        """Return one line for each shard of each route."""
-        routes: dict[str, list[Wanted]] = {}
-        for channel in self.venue.channels_for(self._streams):
-            for symbol in symbols:
-                name = self.venue.channel_name(channel, symbol)
-                routes.setdefault(channel.route, []).append(Wanted(name, channel, symbol))
-        size = self.venue.limits.streams_per_connection
-        return [
-            Line(
-                self.venue,
-                route,
-                self._hosts.ws[route],
-                wanted[at : at + size],
-                self.inbox,
-                self._world,
-                self._budget,
-                self._notes,
-            )
-            for route, wanted in routes.items()
-            for at in range(0, len(wanted), size)
-        ]
+    async def _keep(self, name: str, make: Callable[[], Feed]) -> None:
+        backoff = Backoff(self._random)
+        restarts = 0
+        while True:
+            feed = self.feeds[name]
+            began = asyncio.get_running_loop().time()
+            running = asyncio.ensure_future(feed.run())
+            try:
+                await asyncio.wait((running,))
+            except asyncio.CancelledError:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                raise
+            error = None if running.cancelled() else running.exception()
+            if error is None:
+                return  # it had nothing to do
+            failed(feed, error)
+            await self._sleep(backoff.delay_s(asyncio.get_running_loop().time() - began))
+            restarts += 1
+            self.feeds[name] = make()
+            self.feeds[name].health.restarts = restarts
+
+
+def failed(feed: Feed, error: BaseException) -> None:
+    """Say that a feed has failed by our own error."""
+    feed.health.state, feed.health.error = "failed", repr(error)
+    log.error("%s: its feed has failed", feed.venue.name, exc_info=error)
 
 
 async def live(feeds: Sequence[Feed]) -> AsyncGenerator[list[Frame], None]:
@@ -130,9 +95,7 @@ async def live(feeds: Sequence[Feed]) -> AsyncGenerator[list[Frame], None]:
         left.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            feed = running[task]
-            feed.health.state, feed.health.error = "failed", repr(error)
-            log.error("%s: its feed has failed", feed.venue.name, exc_info=error)
+            failed(running[task], error)
         if not left:
             inbox.close()
 

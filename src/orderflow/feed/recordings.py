@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -126,7 +126,7 @@ class Recording:
     def _capture(self) -> Iterator[list[Frame]]:
         number = 0
         batch: list[Frame] = []
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             try:
                 for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), 1):
                     frame = self._line(line, number)
@@ -165,11 +165,11 @@ class Recording:
         elif not payload:
             self.sent["an empty line of the wire"] += 1
         else:
-            return Frame(line.venue, _nanos(line.t), payload, line.kind, line.url)
+            return Frame(line.venue, _nanos(line.t), payload, line.kind, _asked(line))
         return None
 
     def _table(self) -> Iterator[list[Frame]]:
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             first = file.readline(_LONGEST_LINE)
             if not first.strip():
                 raise RecordingUnreadable(f"{self.path}: the table is empty")
@@ -248,6 +248,7 @@ class _Line(msgspec.Struct, gc=False):
     url: str
     raw: str
     event: str = ""
+    req: Any = None  # the body of a POST
 
 
 _LINE = msgspec.json.Decoder(_Line)
@@ -255,6 +256,28 @@ _FORM = (
     'a line is {"venue", "kind": "ws" or "http", "dir": "in" or "out", "t": seconds or null, "url", "raw"}'
 )
 _ENDINGS = " ".join((*CAPTURES, *JOURNALS, *TABLES))
+
+
+def _asked(line: _Line) -> str:
+    """Return the address of a line; what a POST asked for is said as its query, what is nested beside what it is nested in."""
+    asked = line.req
+    if isinstance(asked, str | bytes):
+        try:
+            asked = msgspec.json.decode(asked)
+        except msgspec.DecodeError:
+            return line.url
+    if not isinstance(asked, dict) or not asked:
+        return line.url
+    said = urlencode([(name, value) for name, value in _flat(asked)])
+    return f"{line.url}{'&' if '?' in line.url else '?'}{said}"
+
+
+def _flat(asked: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in asked.items():
+        if isinstance(value, dict):
+            yield from _flat(value)
+        elif value is not None:
+            yield name, value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _nanos(seconds: float | None) -> Nanos:
@@ -275,6 +298,8 @@ _LAYOUTS = {
     "id,price,qty,quote_qty,time,is_buyer_maker": "trades",
     "id,price,qty,quoteqty,time,isbuyermaker": "trades",
     "timestamp,id,type,side,price,amount": "ccxt_trades",
+    "time,bid,bid_contracts,ask,ask_contracts": "cme_quotes",
+    "trade_date,open,high,low,settlement,volume,open_interest": "cme_days",
 }
 _TRUTH = ("true", "false")
 
@@ -298,7 +323,7 @@ def _layout(path: Path, first: bytes) -> tuple[str, bool]:
         said = f"{len(cells)} columns without names"
     raise RecordingUnreadable(
         f"{path}: a table of a layout that is not known: {said}",
-        hint="read are trades and aggTrades of Binance's archive, and CCXT's list of trades",
+        hint="read are trades and aggTrades of Binance's archive, CCXT's list of trades, CME quotes and days",
     )
 
 
@@ -324,7 +349,7 @@ def _stem(path: Path) -> str:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BinaryIO]:
     """Open a file by its ending and say of every damage found while it is read what it is."""
     try:
         with path.open("rb") as file:

@@ -2,16 +2,26 @@
 
 import asyncio
 import random as chance
+import re
 import time
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
-import msgspec
 
 from orderflow.feed.frames import Frame
 from orderflow.feed.health import RestHealth
-from orderflow.feed.limits import Backoff, Clock, Random, Sleep, Window, refusal, rest_windows, retry_after_s
+from orderflow.feed.limits import (
+    Backoff,
+    Circuit,
+    Clock,
+    Random,
+    Sleep,
+    Window,
+    refusal,
+    rest_windows,
+    retry_after_s,
+)
 from orderflow.market.errors import (
     Banned,
     Disconnected,
@@ -30,14 +40,12 @@ TIMEOUT_S = 10.0
 CONNECTIONS = 8  # at once, to one host
 MOST_BYTES = 32 * 1024 * 1024
 PATIENCE_S = 15.0  # a turn that is further away is an error at once, so that its asker can say so
-_UNKNOWN_SYMBOL = -1121
+
+_FIELD = re.compile(r"\{(\w+)\}")
+
+Transport: TypeAlias = httpx.AsyncBaseTransport  # stands in for the network
 
 _Key: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
-
-
-class _Complaint(msgspec.Struct):
-    code: int
-    msg: str = ""
 
 
 class Rest:
@@ -54,7 +62,7 @@ class Rest:
         clock: Clock = time.time_ns,
         sleep: Sleep = asyncio.sleep,
         random: Random = chance.random,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: Transport | None = None,
     ) -> None:
         self.venue = venue
         self.health = RestHealth()
@@ -62,12 +70,13 @@ class Rest:
         self._windows: dict[str, Window] = rest_windows(venue.buckets, clock)
         self._turns = {name: asyncio.Lock() for name in self._windows}
         self._cache: dict[_Key, tuple[Nanos, Frame]] = {}
+        self._hosts = hosts or venue.hosts
+        self._circuit = Circuit(clock)
         self._http = httpx.AsyncClient(
-            base_url=(hosts or venue.hosts).rest,
             transport=transport,
             timeout=httpx.Timeout(TIMEOUT_S, pool=None),
             limits=httpx.Limits(max_connections=CONNECTIONS),
-            headers={"User-Agent": "crypto-orderflow"},
+            headers={"User-Agent": "crypto-orderflow"} | venue.headers,
             trust_env=False,  # only the settings read the environment
         )
 
@@ -77,7 +86,8 @@ class Rest:
     async def request(self, endpoint_name: str, **params: object) -> Frame:
         """Return an endpoint's body, with the whole address that it answers; a kept one for `cache_s`.
 
-        Statuses of `refusals.retry` and lost connections are tried four times. Raises `RateLimited`,
+        Statuses of `refusals.retry` and lost connections are tried four times; after failures in a row
+        nothing is asked for a while. Raises `RateLimited`,
         `Banned`, `VenueUnavailable`, `Disconnected`; or a `Rejected`: `UnknownSymbol`,
         `InvalidArgument`, `RegionBlocked`, `TooLarge`, `UnsupportedByVenue`.
         """
@@ -114,28 +124,44 @@ class Rest:
             try:
                 return await self._ask(endpoint, query)
             except (VenueUnavailable, Disconnected) as error:
-                if not left or self.health.last_status == 403:
+                if not left or self.health.last_status == 403 or (error.after_s or 0.0) > PATIENCE_S:
                     raise
                 await self._sleep(max(backoff.delay_s(), error.after_s or 0.0))
         raise AssertionError("the last try returns or raises")
 
     async def _ask(self, endpoint: Endpoint, query: dict[str, str]) -> Frame:
         await self._turn(endpoint)
+        if self._http.is_closed:  # it was lent to somebody who goes on after its feed has ended
+            raise VenueUnavailable(f"{self.venue.name}: its feed has ended", after_s=2 * PATIENCE_S)
         self.health.requests += 1
+        path = endpoint.path.format(**query) if "{" in endpoint.path else endpoint.path
+        base = self._hosts.more[endpoint.host] if endpoint.host else self._hosts.rest
+        inside = set(_FIELD.findall(endpoint.path))
+        sent = {name: value for name, value in query.items() if name not in inside}
+        body = None if endpoint.body is None else endpoint.body(query)
         try:
-            async with self._http.stream("GET", endpoint.path, params=query) as response:
+            async with self._http.stream(
+                "GET" if body is None else "POST",
+                base + path,
+                params=sent if body is None else None,
+                content=body,
+                headers=None if body is None else {"Content-Type": "application/json"},
+            ) as response:
                 self._learn(response)
-                body = await self._body(response)
+                said = await self._body(response)
         except httpx.HTTPError as error:
             self.health.last_status = None
             raise self._failed(
-                Disconnected(f"{self.venue.name}: {endpoint.path}: {type(error).__name__} {error}".rstrip())
+                Disconnected(f"{self.venue.name}: {path}: {type(error).__name__} {error}".rstrip())
             ) from error
-        if response.status_code == httpx.codes.OK:
-            # a host may serve the venue under a prefix; an answer is told by the venue's own path
-            url = response.url.copy_with(path=endpoint.path, query=response.url.query or None)
-            return Frame(self.venue.name, self._clock(), body, "http", str(url))
-        raise self._failed(self._meaning(endpoint, response, body))
+        complaint = self.venue.refusals.complaint(said)
+        if response.status_code != httpx.codes.OK or complaint is not None:
+            raise self._failed(self._meaning(endpoint, path, response, complaint))
+        self._circuit.worked()
+        self.health.circuit_open_until = None
+        # a host may serve the venue under a prefix; an answer is told by the venue's own path
+        url = response.url.copy_with(path=path, query=str(httpx.QueryParams(sent)).encode() or None)
+        return Frame(self.venue.name, self._clock(), said, "http", str(url))
 
     async def _turn(self, endpoint: Endpoint) -> None:
         """Wait for the endpoint's bucket, in the order of asking, or raise that it is shut."""
@@ -158,6 +184,9 @@ class Rest:
             window.take(endpoint.weight)
 
     def _raise_if_banned(self) -> None:
+        if (wait := self._circuit.wait_s()) > 0:
+            said = f"{self.venue.name}: not asked for another {wait:.0f} s, after failures in a row"
+            raise VenueUnavailable(f"{said}: {self.health.last_error}", after_s=wait)
         until = self.health.banned_until
         if until is None:
             return
@@ -188,37 +217,40 @@ class Rest:
             parts.append(part)
         return b"".join(parts)
 
-    def _meaning(self, endpoint: Endpoint, response: httpx.Response, body: bytes) -> OrderflowError:
-        """Return what a status other than 200 means, and shut the bucket or the host if it says so."""
-        status = response.status_code
+    def _meaning(
+        self, endpoint: Endpoint, path: str, response: httpx.Response, complaint: tuple[str, str] | None
+    ) -> OrderflowError:
+        """Return what a status other than 200, or the venue's own word, means; shut what it says is shut."""
+        means, status = self.venue.refusals, response.status_code
         after_s = retry_after_s(response.headers.get("Retry-After"), self._clock())
-        complaint = _complaint(body)
-        said = f"{self.venue.name}: {endpoint.path} answered HTTP {status}"
+        said = f"{self.venue.name}: {path} answered HTTP {status}"
+        error: OrderflowError | None = None
         if complaint is not None:
-            said += f", {complaint.code}: {complaint.msg}"
-        error = refusal(self.venue, status, after_s, said)
+            said += f", {complaint[0]}: {complaint[1]}"
+            if complaint[0] in means.limited_codes:
+                status = next(iter(means.limited))
+        if status != httpx.codes.OK:
+            error = refusal(self.venue, status, after_s, said)
         if isinstance(error, RateLimited) and endpoint.bucket in self._windows:
             self._windows[endpoint.bucket].block(error.after_s or 0.0)
         elif isinstance(error, Banned):
             self.health.banned_until = self._clock() + round((error.after_s or 0.0) * SECOND)
         if error is not None:
             return error
-        if complaint is not None and complaint.code == _UNKNOWN_SYMBOL:
+        if complaint is not None and complaint[0] in means.unknown_symbol_codes:
             return UnknownSymbol(said, hint="ask its list of instruments")
-        return InvalidArgument(said) if 400 <= status < 500 else VenueUnavailable(said)
+        if complaint is not None and complaint[0] in means.unavailable_codes:
+            return VenueUnavailable(said)
+        return InvalidArgument(said) if status < 500 else VenueUnavailable(said)
 
     def _failed(self, error: OrderflowError) -> OrderflowError:
         self.health.failures += 1
         self.health.last_error = error.message
+        if isinstance(error, VenueUnavailable | Disconnected):
+            self._circuit.failed()
+            self.health.circuit_open_until = self._circuit.open_until
         return error
 
 
 def _key(endpoint: Endpoint, query: dict[str, str]) -> _Key:
     return endpoint.name, tuple(sorted(query.items()))
-
-
-def _complaint(body: bytes) -> _Complaint | None:
-    try:
-        return msgspec.json.decode(body, type=_Complaint)
-    except msgspec.MsgspecError:
-        return None

@@ -91,6 +91,25 @@ class Segment:
             raise
         self._defined = len(known)
 
+    def reread(self, begin: int, end: int) -> list[Frame]:
+        """Return the frames that were written between two of this segment's offsets.
+
+        Raises `RecordingUnreadable` if they are not there as they were written.
+        """
+        with self.path.open("rb") as file:
+            file.seek(begin)
+            source = _Bytes(file.read, self.path)
+            sources, found = list(self._sources), list[Frame]()
+            reading = Reading(self.path)
+            left = end - begin
+            while left > 0 and (block := reading.block(source)):
+                left -= _HEAD + len(block[2])
+                if block[0] == _FRAMES:
+                    found += _unpacked(block[1], block[2], sources)
+        if left:
+            raise source.damage("a batch that is not as it was written")
+        return found
+
     def close(self) -> None:
         os.close(self._descriptor)
 
@@ -170,7 +189,7 @@ class Reading:
             return
         sources: list[tuple[str, str, str]] = []
         batch: list[Frame] = []
-        while block := self._block(source):
+        while block := self.block(source):
             mark, count, body = block
             try:
                 if mark == _SOURCES:
@@ -200,7 +219,7 @@ class Reading:
         self._cut_off(source)
         return False
 
-    def _block(self, source: "_Bytes") -> tuple[bytes, int, bytes] | None:
+    def block(self, source: "_Bytes") -> tuple[bytes, int, bytes] | None:
         """Return the next block, or None at the end, whole or torn."""
         head = source.take(_HEAD)
         if len(head) < _HEAD:

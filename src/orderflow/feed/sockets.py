@@ -16,6 +16,7 @@ from picows import (
     ws_connect,
 )
 
+from orderflow.feed import eventstream
 from orderflow.feed.frames import Frame
 from orderflow.feed.limits import Clock, refusal, retry_after_s
 from orderflow.market.errors import Disconnected
@@ -35,6 +36,7 @@ class Socket(Protocol):
     heard_ts: Nanos
 
     def send(self, payload: bytes) -> None: ...
+    def ping(self) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
     def close(self) -> None: ...
@@ -116,6 +118,10 @@ class _Wire(WSListener):
         if not self.wire.is_disconnected:
             self.wire.send(_TEXT, payload)
 
+    def ping(self) -> None:
+        if not self.wire.is_disconnected:
+            self.wire.send_ping()
+
     def pause(self) -> None:
         if not self.wire.is_disconnected:
             self.wire.underlying_transport.pause_reading()
@@ -142,10 +148,12 @@ class _Wire(WSListener):
 
 
 async def connect(venue: Venue, route: str, url: str, on_frames: OnFrames, clock: Clock) -> Socket:
-    """Open a WebSocket; `on_frames` gets each burst, in the event loop.
+    """Open a WebSocket, or an event stream at `https://`; `on_frames` gets each burst, in the event loop.
 
     Raises `Disconnected`, or what the venue's form says of the HTTP status of a refused handshake.
     """
+    if url.startswith("http"):
+        return await eventstream.connect(venue, route, url, on_frames, clock)
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             transport, wire = await ws_connect(
@@ -155,6 +163,7 @@ async def connect(venue: Venue, route: str, url: str, on_frames: OnFrames, clock
                 websocket_handshake_timeout=CONNECT_TIMEOUT_S,
                 max_frame_size=venue.limits.max_message_bytes,
                 max_redirects=0,
+                extra_headers=venue.headers,
                 logger_name="orderflow",
             )
     except WSHandshakeError as error:

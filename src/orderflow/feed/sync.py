@@ -10,13 +10,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from orderflow.feed.book import OrderBook, last_change, top_of
-from orderflow.feed.frames import NOTE, Frame, Note
+from orderflow.feed.book import Texts, book_of, last_change, top_of
+from orderflow.feed.frames import NOTE, ON_PURPOSE, Frame, Note
 from orderflow.market.errors import BookGap
-from orderflow.market.events import BookTop, BookUpdate, Event, Gap, Level, Nanos
+from orderflow.market.events import SECOND, BookTop, BookUpdate, Event, Gap, Level, Missed, Nanos
+from orderflow.market.streams import BOOK_LEVELS
 from orderflow.venues.spec import BookRule, Venue
 
 BOOK_INTERVAL_MS = 250
+# A trade that is so much later than the last one and has a lower id belongs to a new counting.
+BEGUN_AGAIN_NS: Nanos = 60 * SECOND
 
 
 class _Kept(msgspec.Struct):
@@ -34,6 +37,7 @@ class _Kept(msgspec.Struct):
     open: list[Gap]
     joined: bool = True
     waiting: list[BookUpdate] = []
+    texts: Texts | None = None
 
 
 _KEPT = msgspec.msgpack.Decoder(_Kept)
@@ -44,8 +48,8 @@ class _Watched:
 
     __slots__ = ("asked", "book", "good_ts", "row", "row_ts")
 
-    def __init__(self, rule: BookRule) -> None:
-        self.book = OrderBook(rule)
+    def __init__(self, venue: Venue) -> None:
+        self.book = book_of(venue)
         self.good_ts: Nanos = 0
         self.row: tuple[float | None, ...] = ()
         self.row_ts: Nanos = 0
@@ -89,7 +93,7 @@ class Sync:
         """Take a book update; return a row if it is time for one and the top has changed."""
         watched = self._watched.get(update.symbol)
         if watched is None:
-            watched = self._watched[update.symbol] = _Watched(self._venue.book)
+            watched = self._watched[update.symbol] = _Watched(self._venue)
         if update.depth is not None and self._venue.book is not BookRule.SNAPSHOTS:
             # A stream of shallow snapshots beside the diffs: rows of its own until the book is in step.
             return None if watched.book.in_step else self._row(watched, update, shallow=True)
@@ -104,15 +108,15 @@ class Sync:
                 self._want_snapshot(update.symbol)
             return None
         joined_by_diff = not update.snapshot
-        if update.snapshot and (last := watched.book.caught_up) is not None:
+        if not joined_by_diff and (last := watched.book.caught_up) is not None:
             # What the snapshot made known is the state after the diffs that waited for it.
             update = msgspec.structs.replace(last, ts_recv=update.ts_recv)
         if self.open and (gap := self.open.get(("orderbooks", update.symbol))):
             # A diff that joins after mere silence shows that nothing was missed.
             nothing_missed = joined_by_diff and gap.reason.startswith("silent")
             self._close("orderbooks", update.symbol, last_change(update), nothing_missed=nothing_missed)
-        watched.good_ts = last_change(update)
-        if watched.good_ts - watched.row_ts < self._interval and watched.good_ts >= watched.row_ts:
+        watched.good_ts = ts = last_change(update)
+        if 0 <= ts - watched.row_ts < self._interval:
             return None
         return self._row(watched, update)
 
@@ -121,6 +125,10 @@ class Sync:
         if shallow and 0 <= ts - watched.row_ts < self._interval:
             return None
         top = top_of(update) if shallow else watched.book.top(update)
+        if self._venue.crossed_is_lost and not shallow and _crossed(top):
+            watched.book.lose()
+            self._lost(watched, update, "the best bid is not below the best ask")
+            return None
         if top.levels == watched.row:
             return None
         watched.row, watched.row_ts = top.levels, ts
@@ -134,22 +142,36 @@ class Sync:
 
     # ── Tapes ─────────────────────────────────────────────────────────────────────────────────
 
-    def trade(self, id: int | str, merged: bool, symbol: str, ts: Nanos) -> None:
-        """Take the id of a trade (or of a row left out); a hole in the ids is a gap."""
-        if not isinstance(id, int):
-            self._close("trades", symbol, ts)
+    def trade(self, id: int | str, merged: bool, symbol: str, ts: Nanos, *, first: int | None = None) -> None:
+        """Take the id of a trade (or of a row left out); a hole in the ids is a gap.
+
+        `first` is the first id that the trade covers, where it covers more than its own.
+        """
+        if not isinstance(id, int) or not self._venue.consecutive_trades:
+            gap = self.open.get(("trades", symbol))
+            if gap is not None and ts >= gap.from_ts:  # an older one is of a list of recent trades
+                self._close("trades", symbol, ts)
+            self._tapes[symbol, merged] = _Tape(0, ts)  # nothing tells of a hole, but when the last one was
             return
+        first = id if first is None else first
         last = self._tapes.get((symbol, merged))
         if last is not None and id <= last.id:
-            return
+            if ts - last.ts >= BEGUN_AGAIN_NS:
+                self._begun_again(symbol, merged, last, id, ts)
+            return  # else told before: a backlog, a repetition
         if not ts and last is not None:
             ts = last.ts  # a recording that does not tell when: not before the last one
         self._tapes[symbol, merged] = _Tape(id, ts)
-        counted = last is not None and self._venue.consecutive_trades
-        if counted and last is not None and id > last.id + 1:
-            self._missed(symbol, last, id, ts)
+        if last is not None and first > last.id + 1:
+            self._missed(symbol, last, first, ts)
         elif self.open and ("trades", symbol) in self.open:
-            self._close("trades", symbol, ts, nothing_missed=counted)
+            self._close("trades", symbol, ts, nothing_missed=True)
+
+    def _begun_again(self, symbol: str, merged: bool, last: _Tape, id: int, ts: Nanos) -> None:
+        """Take the first id of a new counting; how many were missed between the two is not known."""
+        self._tapes[symbol, merged] = _Tape(id, ts)
+        self.begin_gap("trades", symbol, last.ts, f"sequence: trade ids begin again at {id}")
+        self._close("trades", symbol, ts)
 
     def _missed(self, symbol: str, last: _Tape, id: int, ts: Nanos) -> None:
         missing = f"trade ids {last.id + 1}..{id - 1} missing"
@@ -168,22 +190,51 @@ class Sync:
     # ── Gaps ──────────────────────────────────────────────────────────────────────────────────
 
     def begin_gap(self, stream: str, symbol: str, from_ts: Nanos, reason: str) -> None:
-        """Open a gap, unless one is open already."""
-        if (stream, symbol) not in self.open:
+        """Open a gap, unless one is open already; one that lasts on purpose now says so."""
+        gap = self.open.get((stream, symbol))
+        if gap is None:
             gap = Gap(self._venue.name, symbol, stream, from_ts, None, reason)
-            self.open[stream, symbol] = gap
-            self.changed.append(gap)
+        elif ON_PURPOSE in reason and ON_PURPOSE not in gap.reason:
+            gap = msgspec.structs.replace(gap, reason=f"{gap.reason}; {reason}")
+        else:
+            return
+        self.open[stream, symbol] = gap
+        self.changed.append(gap)
 
     def _close(self, stream: str, symbol: str, until_ts: Nanos, *, nothing_missed: bool = False) -> None:
         gap = self.open.pop((stream, symbol), None)
         if gap is not None and nothing_missed:
             self.void.append(gap)
         elif gap is not None:
-            self.changed.append(msgspec.structs.replace(gap, until_ts=until_ts))
+            # A snapshot may be older than the last diff before the hole, and a clock may lag.
+            self.changed.append(msgspec.structs.replace(gap, until_ts=max(until_ts, gap.from_ts)))
+
+    def missed(self, event: Missed) -> None:
+        """Take a hole that the decoder has seen: gaps open, and books are not known to follow."""
+        symbols = (
+            [event.symbol] if event.symbol else sorted({*self._watched, *(one for one, _ in self._tapes)})
+        )
+        for symbol in symbols:
+            for stream in event.streams:
+                watched = self._watched.get(symbol) if stream == "orderbooks" else None
+                since = watched.good_ts if watched is not None else 0
+                if watched is not None:
+                    watched.book.lose()
+                    watched.asked = True
+                    self._want_snapshot(symbol)
+                since = since or event.ts_event or event.ts_recv
+                self.begin_gap(stream, symbol, since, f"sequence: {event.reason}")
 
     def arrived(self, stream: str, event: Event) -> None:
-        """Close the gap of a stream, if it has one; for streams other than books and trades."""
-        self._close(stream, event.symbol, event.ts_recv if event.ts_event is None else event.ts_event)
+        """Close the gap of a stream, if it has one; for streams other than books and trades.
+
+        What is older than the gap, such as the bar before the one that was missed, shows nothing of how
+        long it lasted: then it ends when the stream was heard again.
+        """
+        gap = self.open.get((stream, event.symbol))
+        if gap is not None:
+            told = event.ts_recv if event.ts_event is None else event.ts_event
+            self._close(stream, event.symbol, told if told >= gap.from_ts else event.ts_recv)
 
     def noted(self, frame: Frame, last_ts: Nanos) -> Note:
         """Take one of the feed's notes; `last_ts` is when the venue was last heard before it."""
@@ -214,6 +265,10 @@ class Sync:
             if said.kind == "disconnected":
                 watched.book.lose()
                 watched.asked = False
+        elif stream == "trades" and not self._venue.consecutive_trades:
+            # What was sent after the last trade and not read may be older than when we last heard anything.
+            told = [tape.ts for (one, _), tape in self._tapes.items() if one == symbol and tape.ts]
+            since = min(since, max(told, default=since))
         self.begin_gap(stream, symbol, since, f"{said.kind}: {said.reason}")
 
     # ── Beginning a journal here ──────────────────────────────────────────────────────────────
@@ -226,7 +281,7 @@ class Sync:
             *(symbol for _, symbol in self.open),
         }
         for symbol in sorted(symbols):
-            watched = self._watched.get(symbol) or _Watched(self._venue.book)
+            watched = self._watched.get(symbol) or _Watched(self._venue)
             book = watched.book
             kept = _Kept(
                 symbol,
@@ -241,18 +296,24 @@ class Sync:
                 [gap for gap in self.open.values() if gap.symbol == symbol],
                 book.joined,
                 book.waiting,
+                book.texts,
             )
             yield Frame(self._venue.name, ts_recv, msgspec.msgpack.encode(kept), "book")
 
     def take_up(self, frame: Frame) -> None:
         """Take up what `keep` gave."""
         kept = _KEPT.decode(frame.payload)
-        watched = self._watched[kept.symbol] = _Watched(self._venue.book)
+        watched = self._watched[kept.symbol] = _Watched(self._venue)
         if kept.in_step:
-            watched.book.resume(kept.bids, kept.asks, kept.last_id, joined=kept.joined)
+            watched.book.resume(kept.bids, kept.asks, kept.last_id, joined=kept.joined, texts=kept.texts)
         for update in kept.waiting:
             watched.book.apply(update)
         watched.row, watched.row_ts, watched.good_ts = tuple(kept.row), kept.row_ts, kept.good_ts
         for merged, id, ts in kept.tapes:
             self._tapes[kept.symbol, merged] = _Tape(id, ts)
         self.open.update({(gap.stream, gap.symbol): gap for gap in kept.open})
+
+
+def _crossed(top: BookTop) -> bool:
+    bid, ask = top.levels[0], top.levels[2 * BOOK_LEVELS]
+    return bid is not None and ask is not None and bid >= ask

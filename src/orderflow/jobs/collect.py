@@ -7,80 +7,52 @@ import os
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from orderflow import __version__
-from orderflow.feed.frames import Frame, Note, note
+from orderflow.feed.backlog import Backlog
+from orderflow.feed.frames import ON_PURPOSE, Frame, Note, note
 from orderflow.feed.inbox import Inbox
 from orderflow.feed.journal import Journal
-from orderflow.feed.live import Feed, live
+from orderflow.feed.limits import ConnectBudget
+from orderflow.feed.live import Feed, Feeds
 from orderflow.feed.recordings import recording
-from orderflow.feed.sync import BOOK_INTERVAL_MS
+from orderflow.jobs.backfill import Asked, Backfill
 from orderflow.jobs.pipeline import Pipeline
-from orderflow.market.events import Nanos
-from orderflow.market.instruments import SYMBOLS
-from orderflow.store import access, runs, tables
+from orderflow.jobs.plan import Flushes, Plan
+from orderflow.market.errors import InvalidArgument, StoreUnusable
+from orderflow.market.events import HOUR, Gap, Nanos
+from orderflow.publish import Publisher, Publishing
+from orderflow.store import access, messages, runs, tables
 from orderflow.store.access import Service
 from orderflow.store.live import Live
 from orderflow.store.runs import Kind, Run
 from orderflow.store.writer import Batch, Writer
-from orderflow.venues.spec import Hosts, Venue
+from orderflow.venues.spec import Venue
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 RECOVERY_ROWS = 50_000
 CHECKPOINT_BYTES = 256 * 1024 * 1024
 LAG_PERIOD_S = 0.1
+HURRY_BYTES = 8 * 1024 * 1024  # received and not yet journalled: then looking at it comes later
+BACKFILL_FIRST_S = 5.0  # by then a restart's gaps have closed
+BACKFILL_EVERY_S = 30.0
+BACKFILL_RETRY: Nanos = HOUR  # for what failed
+BACKFILL_SHARE = 0.4  # of a venue's allowance: snapshots and polls need the rest
+BACKFILL_EASE = 2.0  # rests after each write, twice as long as it took
 # The thread that flushes packs rows in Python: the loop must not wait for its turn as long as the usual 5 ms.
 SWITCH_INTERVAL_S = 0.001
 # Events and frames hold no cycles, so collecting them is left to reference counts; a full look at
 # everything would cost tens of milliseconds, many times a second.
 GC_THRESHOLDS = (100_000, 50, 1_000)
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to collect, and where it goes. `hosts` replaces the addresses of venues (the simulator's)."""
-
-    db: Path
-    venues: dict[str, Venue]
-    symbols: tuple[str, ...] = SYMBOLS
-    streams: tuple[str, ...] | None = None
-    kind: Kind = "live"
-    hosts: dict[str, Hosts] = {}
-    flush_interval_s: float = 1.0
-    book_interval_ms: int = BOOK_INTERVAL_MS
-    keep_journal: bool = False
-    memory_limit: str = "1GB"
-    large_trade_usd: dict[str, float] | None = None
-    quack_port: int | None = None
-
-    @property
-    def journal(self) -> Path:
-        return Path(f"{self.db}.journal")
-
-
-class Flushes(msgspec.Struct):
-    """How the flushes went: rows by table in all, the last ones' seconds, and the rate of rows."""
-
-    rows: Counter[str] = msgspec.field(default_factory=Counter)
-    seconds: deque[float] = msgspec.field(default_factory=lambda: deque(maxlen=600))
-    rates: deque[tuple[float, int]] = msgspec.field(default_factory=lambda: deque(maxlen=60))
-
-    def note(self, rows: dict[str, int], seconds: float) -> None:
-        self.rows.update(rows)
-        self.seconds.append(seconds)
-        self.rates.append((time.monotonic(), sum(rows.values())))
-
-    @property
-    def rows_per_s(self) -> float | None:
-        """Rows a second over the last minute of flushes; None before there are two."""
-        if len(self.rates) < 2:
-            return None
-        span = self.rates[-1][0] - self.rates[0][0]
-        return sum(rows for _, rows in list(self.rates)[1:]) / span if span else None
 
 
 class Collector:
@@ -97,9 +69,13 @@ class Collector:
         self.lags_ms: deque[float] = deque(maxlen=600)
         self.started: Nanos = time.time_ns()
         self.recovered: Counter[str] = Counter()
-        self.feeds: list[Feed] = []
-        self._inbox = Inbox()
+        self._feeds = Feeds()
+        self._budget = ConnectBudget(time.time_ns)
+        self.inbox = Inbox()
         self._flushing = asyncio.Lock()
+        self._steering = asyncio.Lock()
+        self._hurry = asyncio.Event()
+        self._collecting = False
         self._unwritten: deque[Batch] = deque()  # taken from the writer, and not yet in the database
         self._connection = tables.open_for_writing(plan.db, memory_limit=plan.memory_limit)
         try:
@@ -114,11 +90,20 @@ class Collector:
         key = f"{plan.kind} {self.started}"
         runs.check(self._connection, plan.kind)
         about = {"kind": plan.kind, "version": __version__, "run": key, "started": self.started}
+        about["symbols"] = list(plan.symbols)
         self.journal = Journal(plan.journal, about=about, keep=plan.keep_journal)
         try:
-            self._writer = Writer(self._connection, None, large_trade_usd=plan.large_trade_usd)
+            self.backlog = Backlog(self.journal.reread, memory_bytes=plan.backlog_memory)
+            self._behind = asyncio.Event()
+            self.publisher = None if plan.publish is None else self._publisher(plan.publish)
+            self._writer = Writer(
+                self._connection,
+                None,
+                large_trade_usd=plan.large_trade_usd,
+                outlet=None if self.publisher is None else self.publisher.outbox,
+            )
             self.pipeline = Pipeline(
-                plan.venues,
+                plan.known,
                 self._writer,
                 self.live,
                 want_snapshot=self._want_snapshot,
@@ -133,6 +118,12 @@ class Collector:
             self.journal.close()
             raise
 
+    def _publisher(self, wanted: Publishing) -> Publisher:
+        committed = messages.committed(self._connection)
+        publisher = Publisher(wanted, self.plan.outbox, committed=committed)
+        messages.begin(self._connection, publisher.outbox.last)
+        return publisher
+
     # ── Beginning ─────────────────────────────────────────────────────────────────────────────
 
     def _recover(self) -> None:
@@ -144,6 +135,7 @@ class Collector:
             for place, batch in enumerate(found):
                 if not place:
                     self._writer.run = self._left_run(found.about)
+                    self.pipeline.only(found.about.get("symbols"))
                 self.pipeline.take(batch)
                 if self._writer.waiting >= RECOVERY_ROWS:
                     self.recovered.update(self._writer.flush().rows)
@@ -182,7 +174,22 @@ class Collector:
         since = self.pipeline.last_ts or (before.ended if before else None)
         if since:
             self._take([self._absence(venue, since) for venue in plan.venues.values()])
+        self._take(list(self._given_up()))
         return run
+
+    def _given_up(self) -> Iterator[Frame]:
+        """Note what a killed run was collecting and this one does not."""
+        plan = self.plan
+        for name in plan.known:
+            gone = [
+                (stream, symbol)
+                for stream, symbol in self.live.series(name)
+                if name not in plan.venues
+                or symbol not in plan.symbols
+                or (plan.streams is not None and stream not in plan.streams)
+            ]
+            if gone:
+                yield note(name, time.time_ns(), Note("disconnected", series=gone, reason=ON_PURPOSE))
 
     def _absence(self, venue: Venue, since: Nanos) -> Frame:
         """Note that nothing was received while no collector ran."""
@@ -205,45 +212,150 @@ class Collector:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        self.feeds = [
-            Feed(
-                venue,
-                self.plan.symbols,
-                self._inbox,
-                streams=self.plan.streams,
-                hosts=self.plan.hosts.get(name),
-            )
-            for name, venue in self.plan.venues.items()
-        ]
-        frames = live(self.feeds)
+        self.pipeline.only(self.plan.symbols)
+        for venue in self.plan.venues.values():
+            self._feeds.start(partial(self._feed, venue))
+        self._collecting = True
+        if self.publisher is not None:
+            self.publisher.start()
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(self._receive(frames)),
+                    group.create_task(self._receive(self.inbox.batches())),
+                    group.create_task(self._catch_up()),
                     group.create_task(self._flush_again_and_again()),
                     group.create_task(self._watch_lag()),
                 ]
+                if self.plan.backfill_hours is not None:
+                    tasks.append(group.create_task(self._backfill(round(self.plan.backfill_hours * HOUR))))
                 await stop.wait()
                 for task in tasks:
                     task.cancel()
         except BaseExceptionGroup as group_error:
             raise group_error.exceptions[0] from None
         finally:
-            await frames.aclose()
+            self._collecting = False
+            await self._feeds.close()
             await self._finish()
 
+    def hurry(self) -> None:
+        """End at once: what is not in the database yet stays in the journal, for the next start."""
+        self._hurry.set()
+
+    # ── Changing what is collected ────────────────────────────────────────────────────────────
+
+    async def start_venue(self, name: str) -> None:
+        """Collect from one of the plan's known venues, too. Raises `InvalidArgument` if it is collected."""
+        async with self._steering:
+            self._check_running()
+            if name in self.plan.venues:
+                raise InvalidArgument(f"{name} is being collected already")
+            venue = self.plan.known[name]
+            self.plan = msgspec.structs.replace(self.plan, venues={**self.plan.venues, name: venue})
+            self._feeds.start(partial(self._feed, venue))
+
+    async def stop_venue(self, name: str) -> None:
+        """Collect from a venue no longer; its gaps say that this was wanted."""
+        async with self._steering:
+            self._check_running()
+            if name not in self.plan.venues:
+                raise InvalidArgument(f"{name} is not being collected")
+            left = {one: venue for one, venue in self.plan.venues.items() if one != name}
+            self.plan = msgspec.structs.replace(
+                self.plan, venues=left, forms={**self.plan.forms, name: self.plan.known[name]}
+            )
+            await self._feeds.stop(name, f"{ON_PURPOSE}: the venue was stopped")
+
+    async def change(
+        self, symbols: Sequence[str] | None = None, streams: Sequence[str] | None = None
+    ) -> None:
+        """Collect other symbols or streams from now on; None leaves them as they are.
+
+        Raises `InvalidArgument` for what cannot be a symbol, and changes nothing then.
+        """
+        async with self._steering:
+            self._check_running()
+            if symbols is not None:
+                async with self._flushing:  # a flush that had begun before would have to be repeated
+                    await asyncio.to_thread(tables.add_symbols, self._connection, symbols)
+                self._check_running()
+                self.plan = msgspec.structs.replace(self.plan, symbols=tuple(symbols))
+                self.journal.tell(symbols=list(symbols))
+                self.live.collects(symbols)
+                self.inbox.put(self.pipeline.journal_symbols(symbols, time.time_ns()))
+            if streams is not None:
+                self.plan = msgspec.structs.replace(self.plan, streams=tuple(streams))
+            for name in self.plan.venues:
+                self._feeds.feeds[name].change(symbols, streams)
+
+    def set_flush_interval(self, seconds: float) -> None:
+        self.plan = msgspec.structs.replace(self.plan, flush_interval_s=seconds)
+
+    def _check_running(self) -> None:
+        if not self._collecting:
+            raise InvalidArgument(
+                "the collector is not running now", hint="it starts, or it is being stopped"
+            )
+
+    # ── Receiving and writing ─────────────────────────────────────────────────────────────────
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows that wait for the next flush."""
+        return self._writer.waiting
+
+    @property
+    def feeds(self) -> list[Feed]:
+        """The feeds that run, or ran last."""
+        return list(self._feeds.feeds.values())
+
+    def _feed(self, venue: Venue) -> Feed:
+        return Feed(
+            venue,
+            self.plan.symbols,
+            self.inbox,
+            streams=self.plan.streams,
+            hosts=self.plan.hosts.get(venue.name),
+            key=None if venue.key is None else self.plan.keys.get(venue.key.setting),
+            budget=self._budget,
+        )
+
     async def _receive(self, frames: AsyncGenerator[list[Frame], None]) -> None:
+        """Journal what arrives; look at it at once, or when there is time if more waits than can be looked at."""
         async for batch in frames:
-            self._take(batch)
+            begin = self.journal.position
+            end = self.journal.append(batch)
+            if len(self.backlog) or self._hurried():
+                self.backlog.put(batch, begin, end)
+                self._behind.set()
+                while self.backlog.bytes > self.plan.backlog_disk:  # the disk has an end too: sockets wait
+                    await asyncio.sleep(LAG_PERIOD_S)
+            else:
+                self.pipeline.take(batch)
+
+    def _hurried(self) -> bool:
+        """Tell whether frames or rows gather faster than they are worked off."""
+        return self.inbox.pending_bytes > HURRY_BYTES or self._writer.waiting > self.plan.most_rows
+
+    async def _catch_up(self) -> None:
+        """Look at what had to wait, a batch at a time, so that receiving goes on between."""
+        while True:
+            await self._behind.wait()
+            while len(self.backlog):
+                if self._writer.waiting > self.plan.most_rows:
+                    await asyncio.sleep(LAG_PERIOD_S)  # the next flush makes room
+                else:
+                    self.pipeline.take(self.backlog.take())
+                    await asyncio.sleep(0)
+            self._behind.clear()
 
     def _take(self, batch: Sequence[Frame]) -> None:
         self.journal.append(batch)  # before anything looks at it
         self.pipeline.take(batch)
 
     def _want_snapshot(self, venue: str, symbol: str) -> None:
-        for feed in self.feeds:
-            if feed.venue.name == venue:
-                feed.request_snapshot(symbol)
+        if venue in self._feeds.feeds:
+            self._feeds.feeds[venue].request_snapshot(symbol)
 
     async def _flush_again_and_again(self) -> None:
         while True:
@@ -253,22 +365,92 @@ class Collector:
     async def _flush(self) -> None:
         """Flush, one at a time: the last flush of a run waits for the one that was under way."""
         async with self._flushing:
+            self.flushes.since = time.monotonic()
             await self._write_and_trim()
+            self.flushes.since = None
 
     async def _write_and_trim(self) -> None:
         """Make durable what was taken so far, then let go of the journal's part that held it."""
-        if self.journal.due():
+        if self.journal.due() and not len(self.backlog):  # a segment begins with books that are up to date
             self.journal.rotate(list(self.pipeline.keep_books(time.time_ns())))
-        position, batch = self.journal.position, self._writer.take()
+            self.live.tidy()
+        position, batch = self.backlog.oldest or self.journal.position, self._writer.take()
         if batch:
             self._unwritten.append(batch)
         while self._unwritten:  # one that could not be written is written first, or nothing is trimmed
             flushed = await asyncio.to_thread(self._writer.write, self._unwritten[0])
             self._unwritten.popleft()
             self.flushes.note(flushed.rows, flushed.seconds)
+            if self.publisher is not None:
+                self.publisher.tell()
         self.journal.trim(position)
         if _size(f"{self.plan.db}.wal") > CHECKPOINT_BYTES:
             await asyncio.to_thread(tables.checkpoint, self._connection)
+
+    # ── The past ──────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def connection(self) -> tables.Connection:
+        return self._connection
+
+    @property
+    def writer(self) -> Writer:
+        return self._writer
+
+    async def alone(self, work: Callable[[], T]) -> T:
+        """Do work on the database between two flushes; begun, it is done to its end."""
+
+        async def between_flushes() -> T:
+            async with self._flushing:
+                return await asyncio.to_thread(work)
+
+        return await asyncio.shield(between_flushes())
+
+    async def _backfill(self, oldest: Nanos) -> None:
+        """Fill the gaps that are known, again and again; what goes wrong with it leaves collecting alone."""
+        filling, feeds = None, list[Feed]()
+        try:
+            await asyncio.sleep(BACKFILL_FIRST_S)
+            while True:
+                if filling is None or feeds != self._living:  # some were started, stopped or begun again
+                    if filling is not None:
+                        await filling.close()
+                    feeds = self._living
+                    filling = self._filling(feeds)
+                asked = Asked(
+                    symbols=self.plan.symbols,
+                    streams=self.plan.streams,
+                    since=time.time_ns() - oldest,
+                    retry_after=BACKFILL_RETRY,
+                )
+                report = await filling.run(asked)
+                for one in report.filled:
+                    self.live.no_gap(Gap(*one.series, one.from_ts, one.until_ts, one.reason))
+                if report.pieces:
+                    log.info("backfill: %s rows, %d gaps filled", f"{report.written:,}", len(report.filled))
+                await asyncio.sleep(BACKFILL_EVERY_S)
+        except StoreUnusable as error:
+            log.warning("backfill has ended: %s", error.message)
+        finally:
+            if filling is not None:
+                await filling.close()
+
+    @property
+    def _living(self) -> list[Feed]:
+        return [feed for feed in self.feeds if feed.venue.name in self.plan.venues]
+
+    def _filling(self, feeds: Sequence[Feed]) -> Backfill:
+        plan = self.plan
+        return Backfill(
+            self,
+            plan.venues,
+            Path(f"{plan.db}.archive"),
+            kind="simulated" if plan.kind == "simulated" else "backfill",
+            hosts=plan.hosts,
+            share=BACKFILL_SHARE,
+            ease=BACKFILL_EASE,
+            rests={feed.venue.name: feed.rest for feed in feeds},
+        )
 
     async def _watch_lag(self) -> None:
         loop = asyncio.get_running_loop()
@@ -280,12 +462,20 @@ class Collector:
     # ── Ending ────────────────────────────────────────────────────────────────────────────────
 
     async def _finish(self) -> None:
-        """Take what had arrived, write it, and leave books and tapes for the next start."""
-        self._inbox.close()
+        """Take what had arrived, write it, and leave books and tapes for the next start.
+
+        What arrived goes into the journal first: where there is no time for the rest, nothing is lost.
+        """
+        self.inbox.close()
+        limit = asyncio.get_running_loop().call_later(self.plan.stop_within_s, self._hurry.set)
         try:
-            async for batch in self._inbox.batches():
-                self._take(batch)
-            await self._flush()
+            async for batch in self.inbox.batches():
+                begin = self.journal.position
+                self.backlog.put(batch, begin, self.journal.append(batch))
+            if not await self._work_off():
+                said = "stopped with %d frames in the journal that were not looked at: the next start does"
+                log.warning(said, self.backlog.frames)
+                return
             position = self.journal.position
             self.journal.rotate()  # so that all that is written goes, and only books and tapes stay
             self.journal.append(list(self.pipeline.keep_books(time.time_ns())))
@@ -293,17 +483,25 @@ class Collector:
             runs.end(self._connection, self.run_row, time.time_ns())
             tables.checkpoint(self._connection)
         finally:
+            limit.cancel()
+            if self.publisher is not None:
+                await self.publisher.close()
             access.stop(self._connection, self.plan.db, self.service)
             self.journal.close()
             self._connection.close()
 
-
-def lag_p99_ms(lags: Sequence[float]) -> float | None:
-    """Return the 99th percentile of the event loop's lag, or None before it was measured."""
-    if not lags:
-        return None
-    ranked = sorted(lags)
-    return ranked[min(len(ranked) - 1, int(len(ranked) * 0.99))]
+    async def _work_off(self) -> bool:
+        """Bring what waits into the database, as far as there is time; tell whether all of it is there."""
+        while len(self.backlog) and not self._hurry.is_set():
+            self.pipeline.take(self.backlog.take())
+            if self._writer.waiting > self.plan.most_rows:
+                await self._flush()
+            await asyncio.sleep(0)  # a second signal is heard in between
+        if len(self.backlog) or self._hurry.is_set():
+            async with self._flushing:  # one that is under way uses the connection
+                return False
+        await self._flush()
+        return True
 
 
 def _size(path: str) -> int:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 
 from orderflow.feed.journal import unfinished
 from orderflow.feed.rest import Rest
+from orderflow.jobs.health import clock_problem
 from orderflow.market.errors import OrderflowError
 from orderflow.market.events import HOUR, MS, Control
 from orderflow.market.streams import STREAMS
@@ -17,6 +19,8 @@ from orderflow.store import access
 from orderflow.venues.spec import Hosts, Venue, answer
 
 REACH_S = 10.0
+ENDS_SOON_DAYS = 45
+_NEWER = "look for a newer version of crypto-orderflow"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -29,29 +33,50 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 async def examine(
-    db: Path, venues: dict[str, Venue], hosts: dict[str, Hosts], *, offline: bool = False
+    db: Path,
+    venues: dict[str, Venue],
+    hosts: dict[str, Hosts],
+    *,
+    keys: Mapping[str, str] | None = None,
+    offline: bool = False,
+    clock_bound_ms: float = 1000.0,
 ) -> list[Finding]:
     """Look at the venues and the database; never raises for what is wrong with them."""
+    held = keys or {}
     reached = (
         []
         if offline
         else await asyncio.gather(
-            *(reachable(venue, hosts.get(name) or venue.hosts) for name, venue in venues.items())
+            *(
+                reachable(
+                    venue,
+                    hosts.get(name) or venue.hosts,
+                    venue.key and held.get(venue.key.setting),
+                    clock_bound_ms,
+                )
+                for name, venue in venues.items()
+            )
         )
     )
     stored = await asyncio.to_thread(_database, db)
-    return [*reached, *stored, *_known_limits(venues)]
+    today = datetime.now(UTC).date()
+    return [*reached, *stored, *endings(venues, today), *_known_limits(venues)]
 
 
-async def reachable(venue: Venue, hosts: Hosts) -> Finding:
-    """Ask a venue for its time, or else for its listing."""
+async def reachable(
+    venue: Venue, hosts: Hosts, key: str | None = None, clock_bound_ms: float = 1000.0
+) -> Finding:
+    """Ask a venue for its time, or else for its listing; not where it needs a key that is not set."""
     about = f"venue {venue.name}"
+    if venue.key is not None and venue.lacks_key(key):
+        return Finding(about, "note", venue.key.required)
+    venue = venue.with_key(key)
     names = [one.name for one in venue.endpoints]
     endpoint = "time" if "time" in names else venue.listing
     if endpoint is None:
         return Finding(about, "note", "its form names nothing that can be asked")
     rest = Rest(venue, hosts)
-    began = time.perf_counter()
+    began, sent = time.perf_counter(), time.time_ns()
     try:
         async with asyncio.timeout(REACH_S):
             frame = await rest.request(endpoint)
@@ -69,12 +94,15 @@ async def reachable(venue: Venue, hosts: Hosts) -> Finding:
         for one in answer(venue, frame.url, frame.payload, frame.ts_recv)
         if isinstance(one, Control)
     ]
-    skew = (
-        ""
-        if not clocks or clocks[0] is None
-        else f", its clock {(clocks[0] - frame.ts_recv) / MS:+.0f} ms from ours"
-    )
-    return Finding(about, "ok", f"{hosts.rest} answered in {took_ms:.0f} ms{skew}")
+    said = f"{hosts.rest} answered in {took_ms:.0f} ms"
+    if not clocks or clocks[0] is None:
+        return Finding(about, "ok", said)
+    # the venue read its clock somewhere between the two readings of ours
+    offset_ms = (clocks[0] - (sent + frame.ts_recv) / 2) / MS
+    if (off := clock_problem(offset_ms, clock_bound_ms)) is not None:
+        hint = "is this machine's clock synchronised (`timedatectl`, chrony)?"
+        return Finding(about, "problem", f"{said}, but {off}", hint)
+    return Finding(about, "ok", f"{said}, its clock {offset_ms:+.0f} ms from ours")
 
 
 def _database(db: Path) -> list[Finding]:
@@ -119,15 +147,35 @@ def _database(db: Path) -> list[Finding]:
 def _gaps(gaps: Sequence[Any]) -> Finding:
     if not gaps:
         return Finding("gaps", "ok", "none in the last 24 hours")
-    still = sum(gap.until_ts is None for gap in gaps)
+    still, filled = sum(gap.until_ts is None for gap in gaps), sum(gap.filled_ts is not None for gap in gaps)
     latest = max(gaps, key=lambda gap: gap.from_ts)
-    said = f"{len(gaps)} in the last 24 hours, {still} still open; the latest: {latest.venue} {latest.symbol} {latest.stream}"
+    said = f"{len(gaps)} in the last 24 hours, {still} still open, {filled} filled; the latest: {latest.venue} {latest.symbol} {latest.stream}"
     return Finding("gaps", "note", f"{said}: {latest.reason}")
+
+
+def endings(venues: dict[str, Venue], today: date) -> list[Finding]:
+    """Tell which venues switch off the protocol that we speak: soon is worth knowing, past is a problem."""
+    found: list[Finding] = []
+    for venue in venues.values():
+        if venue.ends is None:
+            continue
+        end, what = venue.ends
+        left = (end - today).days
+        if left <= 0:
+            found.append(Finding(f"venue {venue.name}", "problem", f"switched off on {end}: {what}", _NEWER))
+        elif left <= ENDS_SOON_DAYS:
+            said = f"is switched off on {end}, in {left} days: {what}"
+            found.append(Finding(f"venue {venue.name}", "note", said, _NEWER))
+    return found
 
 
 def _known_limits(venues: dict[str, Venue]) -> list[Finding]:
     return [
         Finding(f"venue {venue.name}", "note", f"{stream}: {said}")
         for venue in venues.values()
-        for stream, said in venue.notes.items()
+        for stream, said in (*venue.notes.items(), *_never(venue))
     ]
+
+
+def _never(venue: Venue) -> list[tuple[str, str]]:
+    return [(stream, f"stays empty: {why}") for stream, why in venue.cannot.items()]

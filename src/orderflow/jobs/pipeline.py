@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from orderflow.feed.frames import Frame
+from orderflow.feed.frames import ON_PURPOSE, Frame, Note, note
 from orderflow.feed.sync import BOOK_INTERVAL_MS, Sync
-from orderflow.market.errors import VenueChanged
+from orderflow.market.errors import DEFECTS, VenueChanged
 from orderflow.market.events import (
     BookTop,
     BookUpdate,
@@ -19,13 +19,15 @@ from orderflow.market.events import (
     FundingInterval,
     Gap,
     Ignored,
+    Instrument,
+    Missed,
     Nanos,
     Quote,
     Trade,
 )
 from orderflow.market.streams import KEPT
 from orderflow.store.live import Live
-from orderflow.venues.spec import Venue, answer
+from orderflow.venues.spec import Memory, Venue, answer, lists
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,9 @@ SHOWN_BYTES = 200
 REASONS = 200
 OTHER_REASONS = "one of many other reasons"
 _INTERVALS = "intervals"  # the url of the frame that keeps the hours between fundings
+_MEMORY = "memory"  # the url of the frame that keeps what the decoder knows
+
+_TOLD = (msgspec.MsgspecError, VenueChanged, ValueError)  # what decoders raise on purpose
 
 WantSnapshot = Callable[[str, str], None]  # (venue, symbol)
 
@@ -73,6 +78,9 @@ class _Lane:
         self.trades = live.tapes(venue.name)
         self.last_ts: Nanos = 0  # when the venue was last heard
         self.intervals: dict[str, float] | None = None  # hours between fundings, once the venue has said
+        self.memory = Memory()
+        self.wanted: frozenset[str] | None = None  # of what channels of a whole market say
+        self.counts = venue.consecutive_trades and venue.trade_ids_span
 
 
 class Pipeline:
@@ -117,36 +125,44 @@ class Pipeline:
         if frames:
             self.last_ts = frames[-1].ts_recv or self.last_ts
 
-    def _take_of(self, lane: _Lane, frames: Sequence[Frame]) -> None:  # noqa: PLR0912 - a call costs a tenth of a frame
+    def _take_of(self, lane: _Lane, frames: Sequence[Frame]) -> None:  # noqa: C901, PLR0912 - a call costs a tenth of a frame
         """Take frames of one venue. The events that come by the ten thousand are dealt with in line."""
         sync, decode = lane.sync, lane.venue.decode
         add_quote, quotes = lane.add[Quote], lane.latest[Quote]
         add_trade, trades = lane.add[Trade], lane.trades
         open_gaps, changed, void = sync.open, sync.changed, sync.void
+        memory, counts, own = lane.memory, lane.counts, lane.venue.name
+        mixed = bool(lane.venue.speaks_for)
         ours = 0
         event: Any  # its kind is told by its type, which a checker does not follow
         for frame in frames:
             try:
                 if frame.kind == "ws":
-                    events = decode(frame.payload, frame.ts_recv)
+                    events = decode(frame.payload, frame.ts_recv, memory)
                 elif frame.kind in ("note", "book"):
                     ours += 1
                     self._ours(lane, frame, _last_heard(frames, frame) or lane.last_ts)
                     continue
                 else:
-                    events = answer(lane.venue, frame.url, frame.payload, frame.ts_recv)
-            except (msgspec.MsgspecError, ValueError, VenueChanged) as error:
+                    events = answer(lane.venue, frame.url, frame.payload, frame.ts_recv, memory)
+                    if lists(lane.venue, frame.url):
+                        memory.relist([one for one in events if isinstance(one, Instrument)])
+            except (msgspec.MsgspecError, VenueChanged, *DEFECTS) as error:
                 self._unreadable(lane, frame, error)
                 continue
             kept = False
             for event in events:
                 kind = type(event)
-                if kind is Quote:
+                if mixed and event.venue != own:
+                    kept |= self._of_another(event)
+                elif kind is Quote:
                     add_quote(event)
                     quotes[event.symbol] = event
                     kept = True
                 elif kind is Trade:
-                    sync.trade(event.id, event.merged, event.symbol, event.ts_event or event.ts_recv)
+                    id = event.id if event.sequence is None else event.sequence
+                    first = id - (event.count or 1) + 1 if counts else None
+                    sync.trade(id, event.merged, event.symbol, event.ts_event or event.ts_recv, first=first)
                     add_trade(event)
                     trades[event.symbol].append(event)
                     kept = True
@@ -172,13 +188,39 @@ class Pipeline:
 
     def _rarer(self, lane: _Lane, kind: type[Event], event: Event) -> bool:
         """Bring an event of a less frequent kind to where it belongs; tell whether it was of use."""
+        if lane.wanted is not None and event.symbol not in lane.wanted and kind in KEPT:
+            return False
         if isinstance(event, Funding):
             event = self._with_interval(lane, event)
+        elif isinstance(event, Instrument):
+            lane.memory.learn(event)
         if (add := lane.add.get(kind)) is None:
             return self._other(lane, event)
         add(event)
         if (latest := lane.latest.get(kind)) is not None:
             latest[event.symbol] = event
+        return True
+
+    def _of_another(self, event: Event) -> bool:
+        """Take an event that came in another venue's frame, as options do with futures."""
+        lane = self._lanes.get(event.venue)
+        if lane is None:
+            return False
+        if isinstance(event, Trade):
+            id = event.id if event.sequence is None else event.sequence
+            lane.sync.trade(id, event.merged, event.symbol, event.ts_event or event.ts_recv)
+            lane.add[Trade](event)
+            lane.trades[event.symbol].append(event)
+        elif isinstance(event, BookUpdate):
+            if (top := lane.sync.book(event)) is not None:
+                lane.add[BookTop](top)
+                lane.latest[BookTop][top.symbol] = top
+        elif not self._rarer(lane, type(event), event):
+            return False
+        elif type(event) in KEPT:
+            lane.sync.arrived(KEPT[type(event)].name, event)
+        if lane.sync.changed or lane.sync.void:
+            self._collect_gaps(lane.sync)
         return True
 
     def _other(self, lane: _Lane, event: Event) -> bool:
@@ -192,6 +234,9 @@ class Pipeline:
                 lane.intervals = {}
             lane.intervals[event.symbol] = event.interval_hours
             return True
+        if isinstance(event, Missed):
+            lane.sync.missed(event)
+            return True
         return False
 
     def _with_interval(self, lane: _Lane, event: Funding) -> Funding:
@@ -203,16 +248,22 @@ class Pipeline:
     def _leave_out(self, events: Sequence[Event]) -> None:
         for event in events:
             if isinstance(event, Ignored):
-                self.tally.ignored[event.reason] += 1
+                self._ignore(event.reason)
                 return
             if isinstance(event, Control):
-                self.tally.ignored[f"about the connection: {event.kind}"] += 1
+                self._ignore(f"about the connection: {event.kind}")
                 return
-        self.tally.ignored["an empty list"] += 1
+        self._ignore("an empty list")
+
+    def _ignore(self, reason: str) -> None:
+        ignored = self.tally.ignored
+        if reason not in ignored and len(ignored) >= REASONS:
+            reason = OTHER_REASONS  # where a reason names what it is about, there may be ever new ones
+        ignored[reason] += 1
 
     def _unreadable(self, lane: _Lane, frame: Frame, error: Exception) -> None:
         """Count a frame that cannot be read; the journal has it, and the others go on."""
-        said = str(error)
+        said = str(error) if isinstance(error, _TOLD) else f"a mistake of ours: {error!r}"
         if said not in self.tally.unknown and len(self.tally.unknown) >= REASONS:
             said = OTHER_REASONS  # nonsense in endless variety must not fill the memory, or the log
         self.tally.unknown[said] += 1
@@ -230,6 +281,10 @@ class Pipeline:
         if frame.kind == "book":
             if frame.url == _INTERVALS:
                 lane.intervals = msgspec.msgpack.decode(frame.payload, type=dict[str, float])
+            elif frame.url == _MEMORY:
+                kept = msgspec.msgpack.decode(frame.payload, type=Memory)
+                lane.memory.contracts.update(kept.contracts)
+                lane.memory.states.update(kept.states)
             else:
                 lane.sync.take_up(frame)
             return
@@ -237,6 +292,11 @@ class Pipeline:
         self._collect_gaps(lane.sync)
         if said.kind == "recording":
             lane.intervals = None
+            lane.memory.states.clear()
+        elif said.kind == "collecting":
+            lane.wanted = frozenset(said.symbols)
+        elif said.kind == "disconnected" and said.reason.startswith(ON_PURPOSE):
+            self.live.forget(lane.venue.name, said.series)
 
     def _collect_gaps(self, sync: Sync) -> None:
         for gap in sync.void:
@@ -248,6 +308,26 @@ class Pipeline:
         sync.void.clear()
         sync.changed.clear()
 
+    def heard(self, venue: str) -> Nanos | None:
+        """Return when a venue was last heard; None if it never was."""
+        return self._lanes[venue].last_ts or None
+
+    def only(self, symbols: Sequence[str] | None) -> None:
+        """Keep these symbols alone of what channels of a whole market say; all of them if None."""
+        for lane in self._lanes.values():
+            lane.wanted = None if symbols is None else frozenset(symbols)
+
+    def journal_symbols(self, symbols: Sequence[str], ts_recv: Nanos) -> list[Frame]:
+        """Return notes after which these symbols alone are kept, live and in a replay alike."""
+        said = Note("collecting", symbols=list(symbols))
+        return [note(name, ts_recv, said) for name in self._lanes]
+
+    def learn(self, instruments: Sequence[Instrument]) -> None:
+        """Tell decoders what was listed: read from elsewhere than the frames."""
+        for one in instruments:
+            if one.venue in self._lanes:
+                self._lanes[one.venue].memory.learn(one)
+
     # ── A journal that begins here ────────────────────────────────────────────────────────────
 
     def keep_books(self, ts_recv: Nanos) -> Iterator[Frame]:
@@ -257,6 +337,9 @@ class Pipeline:
             if lane.intervals is not None:
                 said = msgspec.msgpack.encode(lane.intervals)
                 yield Frame(lane.venue.name, ts_recv, said, "book", _INTERVALS)
+            known = lane.memory.needed(lane.venue.needs_contracts)
+            if known.states or known.contracts:
+                yield Frame(lane.venue.name, ts_recv, msgspec.msgpack.encode(known), "book", _MEMORY)
 
 
 def _changes(frames: Sequence[Frame]) -> Iterator[int]:

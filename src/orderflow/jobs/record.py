@@ -55,6 +55,7 @@ async def record_frames(
     *,
     streams: Sequence[str] | None = None,
     hosts: dict[str, Hosts] | None = None,
+    keys: dict[str, str] | None = None,
     kind: Kind = "live",
     progress: Callable[[Recorded], None] = lambda so_far: None,
 ) -> Recorded:
@@ -66,7 +67,14 @@ async def record_frames(
     about = {"kind": kind, "version": __version__, "run": f"recording {began}", "started": began}
     inbox = Inbox()
     feeds = {
-        name: Feed(venue, symbols, inbox, streams=streams, hosts=(hosts or {}).get(name))
+        name: Feed(
+            venue,
+            symbols,
+            inbox,
+            streams=streams,
+            hosts=(hosts or {}).get(name),
+            key=venue.key and (keys or {}).get(venue.key.setting),
+        )
         for name, venue in venues.items()
     }
 

@@ -9,15 +9,20 @@
     ├── Resync                our picture of a market is wrong     → drop it, take a new snapshot
     │   └── BookGap
     ├── VenueChanged          a frame that we cannot read          → keep the frame, count it, go on
+    │   └── ProtocolRetired     of a protocol that is spoken no longer
     └── Rejected              the request itself is wrong          → tell the user, do not repeat
         ├── InvalidArgument, UnknownTool, UnknownSymbol, UnknownVenue, UnsupportedByVenue
         ├── NoData, TooLarge
-        ├── RegionBlocked
+        ├── RegionBlocked, KeyRefused
         └── StoreUnusable, RecordingUnreadable, DoorUnavailable
 
 Raise the leaf where it happens; catch the branch where something can be done. Every error has a
 `code` for machines, a one-line message, and a `hint` that says what would be right.
 """
+
+# What a mistake of ours in pure code raises: caught where frames are decoded, so that one frame of one
+# venue does not end the collecting of all, start after start.
+DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class OrderflowError(Exception):
@@ -73,6 +78,10 @@ class VenueChanged(OrderflowError):
     code = "venue_unavailable"
 
 
+class ProtocolRetired(VenueChanged):
+    """A frame of a protocol that the venue speaks no longer, named in the message."""
+
+
 class Rejected(OrderflowError):
     """The request is wrong as it stands; repeating it changes nothing."""
 
@@ -111,6 +120,12 @@ class RegionBlocked(Rejected):
     code = "venue_unavailable"
 
 
+class KeyRefused(Rejected):
+    """A venue that wants a key, and has none or not a good one: it is not asked again."""
+
+    code = "venue_unavailable"
+
+
 class StoreUnusable(Rejected):
     """A database that we cannot or must not use: another program's, another kind's, no permission."""
 
@@ -121,6 +136,10 @@ class RecordingUnreadable(Rejected):
     """A recording that is neither a capture nor a journal of ours, or is damaged."""
 
     code = "invalid_argument"
+
+
+class RecordingRetired(RecordingUnreadable):
+    """A recording of a protocol that is spoken no longer: nothing of it is taken."""
 
 
 class DoorUnavailable(Rejected):

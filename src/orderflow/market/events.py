@@ -12,6 +12,7 @@ import msgspec
 Nanos: TypeAlias = int
 Side: TypeAlias = Literal["buy", "sell"]
 Level: TypeAlias = tuple[float, float]  # (price, size); a size of 0 removes the level
+LevelText: TypeAlias = tuple[str, str]  # the same as the venue wrote it, in its own unit of size
 
 US: Nanos = 1_000
 MS: Nanos = 1_000_000
@@ -34,7 +35,8 @@ class Trade(Event, frozen=True, gc=False):
     """Fills at one price on one side; `count` of them, `merged` where the venue numbers such bundles.
 
     `id` is the venue's: an integer where it numbers trades one by one, else its text. Bundles and
-    single fills are numbered apart.
+    single fills are numbered apart. A size is NaN, here and in books, where it came in contracts of a
+    size that is not known.
     """
 
     id: int | str
@@ -43,6 +45,7 @@ class Trade(Event, frozen=True, gc=False):
     size: float
     count: int | None = 1
     merged: bool = False
+    sequence: int | None = None  # the venue's consecutive number of the trade, where its id is none
 
     @property
     def side(self) -> Side:
@@ -50,20 +53,28 @@ class Trade(Event, frozen=True, gc=False):
 
 
 class Quote(Event, frozen=True, gc=False):
-    """The best bid and ask; `sequence` is the venue's update id."""
+    """The best bid and ask; `sequence` is the venue's update id.
+
+    `mid` is a price that a venue tells instead of a bid and an ask, as an oracle does; `confidence` is
+    how far its sources disagree, in quote units to either side, which is no spread.
+    """
 
     bid: float | None
     bid_size: float | None
     ask: float | None
     ask_size: float | None
     sequence: int | None = None
+    mid: float | None = None
+    confidence: float | None = None
 
 
 class BookUpdate(Event, frozen=True, gc=False):
     """A snapshot, or the levels that changed since `prev_id`: `first_id`..`last_id` of the venue.
 
     `depth` is set for a stream of shallow snapshots: so many levels a side. It is None for diffs and
-    for the snapshots that diffs join.
+    for the snapshots that diffs join. A snapshot that `replaces` came on the diffs' own socket: what
+    came before it is in it, whatever the ids say. With a `checksum` come the `texts` that it is made
+    of: those of `bids` and of `asks`, level by level.
     """
 
     snapshot: bool
@@ -73,6 +84,9 @@ class BookUpdate(Event, frozen=True, gc=False):
     first_id: int | None = None
     prev_id: int | None = None
     depth: int | None = None
+    replaces: bool = False
+    checksum: int | None = None
+    texts: tuple[list[LevelText], list[LevelText]] | None = None
 
 
 class MarkPrice(Event, frozen=True, gc=False):
@@ -194,6 +208,7 @@ class Instrument(Event, frozen=True, gc=False):
     lot: float | None = None
     min_notional: float | None = None
     listed_ts: Nanos | None = None
+    inverse: bool = False  # a contract is so many units of quote, not of base
 
 
 class FundingInterval(Event, frozen=True, gc=False):
@@ -209,12 +224,29 @@ class Ignored(Event, frozen=True, gc=False):
     id: int | None = None
 
 
-class Control(Event, frozen=True, gc=False):
-    """What a venue says about the connection itself."""
+class Missed(Event, frozen=True, gc=False):
+    """A hole that the decoder itself has seen: something of these streams was sent and did not arrive.
 
-    kind: Literal["ack", "refused", "closing", "pong"]
+    Symbol "" is every symbol of the venue.
+    """
+
+    streams: tuple[str, ...]
+    reason: str
+
+
+class Control(Event, frozen=True, gc=False):
+    """What a venue says about the connection itself.
+
+    `names` are the channels that an answer is about, as we subscribe them. An answer with an `id` and
+    names answers that whole request: what it does not name is refused. One with an id alone answers
+    all names of the request, one with names alone just these. A venue that is `asking` wants `reply`.
+    """
+
+    kind: Literal["ack", "refused", "closing", "pong", "asking"]
     id: int | None = None
     message: str = ""
+    names: tuple[str, ...] = ()
+    reply: bytes = b""
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False, tag="gap"):

@@ -12,6 +12,8 @@ from typing import Any, Literal
 import msgspec
 
 from orderflow.market.events import (
+    MS,
+    US,
     BookTop,
     Candle,
     Event,
@@ -19,6 +21,7 @@ from orderflow.market.events import (
     IndexPrice,
     Liquidation,
     MarkPrice,
+    Nanos,
     OpenInterest,
     Option,
     Quote,
@@ -41,6 +44,7 @@ class Column(msgspec.Struct, frozen=True):
     unit: str = ""
     field: str = ""
     sql: str = ""
+    rare: bool = False  # mostly unknown: packed so that an unknown value costs little
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -49,7 +53,8 @@ class Stream(msgspec.Struct, frozen=True):
     Rows of one series are the same if their `key` is; where the key's first column is null,
     `otherwise` decides. `order` names the column that grows with time within a series: a row beyond
     the highest one stored is new without looking. `replaces` marks a stream whose later rows replace
-    earlier ones (a candle until it is closed).
+    earlier ones (a candle until it is closed). `grain` is how exactly the time counts in a key: a venue
+    may tell the same trade in milliseconds on its socket and in microseconds in its archive.
     """
 
     name: str
@@ -60,6 +65,7 @@ class Stream(msgspec.Struct, frozen=True):
     otherwise: tuple[str, ...] = ()
     event: type[Event] | None = None
     replaces: bool = False
+    grain: Nanos = US
     derived_from: str = ""
 
     @property
@@ -86,8 +92,10 @@ SHARED: tuple[Column, ...] = (
 )
 
 
-def _number(name: str, doc: str, unit: str = "", field: str = "", sql: str = "") -> Column:
-    return Column(name, "DOUBLE", doc, unit, field or ("" if sql else name), sql)
+def _number(
+    name: str, doc: str, unit: str = "", field: str = "", sql: str = "", *, rare: bool = False
+) -> Column:
+    return Column(name, "DOUBLE", doc, unit, field or ("" if sql else name), sql, rare)
 
 
 def _instant(name: str, doc: str, field: str) -> Column:
@@ -102,18 +110,30 @@ _TOUCH = (
 
 PRICES = Stream(
     "prices",
-    "Best bid and ask, at every change that the venue tells.",
+    "Best bid and ask, at every change that the venue tells; an oracle's price, which has neither.",
     (
-        _number("mid_price", "mean of bid and ask", "quote", sql=_MID),
+        _number(
+            "mid_price",
+            "mean of bid and ask; the price itself where a venue tells no more",
+            "quote",
+            sql=f"coalesce(told_price, {_MID})",
+        ),
         _number("bid_price", "best bid", "quote", "bid"),
         _number("ask_price", "best ask", "quote", "ask"),
         _number("bid_qty", "size at the best bid", "base", "bid_size"),
         _number("ask_qty", "size at the best ask", "base", "ask_size"),
         *_TOUCH,
         Column("sequence", "BIGINT", "the venue's update id", field="sequence"),
+        _number("told_price", "a price told without bid and ask, by an oracle", "quote", "mid", rare=True),
+        _number(
+            "confidence",
+            "how far an oracle's sources disagree, to either side; no spread",
+            "quote",
+            rare=True,
+        ),
     ),
     key=("sequence",),
-    otherwise=("timestamp", "bid_price", "ask_price", "bid_qty", "ask_qty"),
+    otherwise=("timestamp", "bid_price", "ask_price", "bid_qty", "ask_qty", "told_price"),
     order="sequence",
     event=Quote,
 )
@@ -180,6 +200,7 @@ TRADES = Stream(
     key=("trade_id", "timestamp"),
     order="timestamp",
     event=Trade,
+    grain=MS,
 )
 
 MARK_PRICES = Stream(
@@ -298,7 +319,7 @@ LIQUIDATIONS = Stream(
         Column("is_partial", "BOOLEAN", "more of the same order may follow", field="is_partial"),
         Column("ordinal", "INTEGER", "place among equal rows of one frame", field="ordinal"),
     ),
-    key=("order_id",),
+    key=("order_id", "timestamp"),
     otherwise=("timestamp", "side", "price", "quantity", "ordinal"),
     order="timestamp",
     event=Liquidation,

@@ -147,34 +147,21 @@ class Remote:
 
     async def health(self) -> dict[str, Any]:
         """Return the service's health; one that cannot be reached is unhealthy, and says so."""
-        found = await asyncio.to_thread(self._asked, "GET", "/health", None)
+        found = await asyncio.to_thread(self.asked, "GET", "/health", None)
         if isinstance(found, Failure):
             return {"status": "unhealthy", "reasons": [found.message], "venues": {}}
         return found[1] if isinstance(found[1], dict) else {}
 
-    def _reply(self, method: Literal["GET", "POST"], path: str, body: bytes | None) -> Reply:
-        found = self._asked(method, path, body)
-        if isinstance(found, Failure):
-            return failed(found)
-        status, said = found
-        try:
-            if status == 200:
-                return msgspec.convert(said, Reply)
-            return failed(msgspec.convert(said, Failure))
-        except msgspec.ValidationError:
-            return failed(
-                Failure(
-                    code="internal",
-                    message=f"{self._url} answered {status} with something else than an answer of ours",
-                    hint="is another program listening there?",
-                )
-            )
-
-    def _asked(self, method: str, path: str, body: bytes | None) -> tuple[int, Any] | Failure:
+    def asked(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any] | Failure:
+        """Send one request and return its status and JSON, or why there is no answer."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout_s)
         try:
-            connection.request(method, self._parts.path.rstrip("/") + path, body, self._headers)
+            connection.request(
+                method, self._parts.path.rstrip("/") + path, body, {**self._headers, **(headers or {})}
+            )
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read() or b"null")
         except TimeoutError:
@@ -190,3 +177,21 @@ class Remote:
             )
         finally:
             connection.close()
+
+    def _reply(self, method: Literal["GET", "POST"], path: str, body: bytes | None) -> Reply:
+        found = self.asked(method, path, body)
+        if isinstance(found, Failure):
+            return failed(found)
+        status, said = found
+        try:
+            if status == 200:
+                return msgspec.convert(said, Reply)
+            return failed(msgspec.convert(said, Failure))
+        except msgspec.ValidationError:
+            return failed(
+                Failure(
+                    code="internal",
+                    message=f"{self._url} answered {status} with something else than an answer of ours",
+                    hint="is another program listening there?",
+                )
+            )

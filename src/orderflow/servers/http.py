@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import orderflow
+from orderflow.jobs.control import Control
 from orderflow.market.errors import DoorUnavailable
-from orderflow.servers import routes
+from orderflow.servers import admin, routes
 from orderflow.servers.auth import Gate, permit, refused
 from orderflow.servers.callers import Caller, Failure
 from orderflow.servers.mcp_http import Doors
@@ -57,6 +58,11 @@ def app(caller: Caller, *, token: str | None = None, toolset: str = "core") -> F
     found.add_exception_handler(RequestValidationError, _misread)
     found.add_middleware(Gate, token=token)
     return found
+
+
+def steer(app: FastAPI, control: Control, key: str) -> None:
+    """Let the owner of this process start and stop what it collects, by `key` and from this machine alone."""
+    admin.add(app, control, key)
 
 
 async def _not_served(request: Request, error: Exception) -> Response:

@@ -16,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         simulation = Simulation(
             tuple(name for name in asked.symbols.upper().split(",") if name),
+            venues=tuple(name for name in asked.venues.lower().split(",") if name),
             seed=asked.seed,
             rate=asked.rate,
             host=asked.host,
@@ -38,7 +39,7 @@ async def _serve(simulation: Simulation) -> None:
     ready = {
         "simulated": True,
         "port": simulation.port,
-        "hosts": {venue: simulation.hosts(venue) for venue in FORMS},
+        "hosts": {venue: simulation.hosts(venue) for venue in simulation.forms},
     }
     sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--rate", type=float, default=5.0, help="trades per second, symbol and venue")
     parser.add_argument("--symbols", default=",".join(SYMBOLS), help="comma-separated")
+    parser.add_argument("--venues", default=",".join(FORMS), help="comma-separated")
     parser.add_argument("--patient", action="store_true", help="wait for slow clients, do not drop them")
     return parser
 

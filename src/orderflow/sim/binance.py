@@ -1,14 +1,15 @@
-"""Binance: what its futures and its spot protocol share: envelopes, subscriptions, diffs, timers, candles."""
+"""Binance: what its futures and its spot protocol share: envelopes, subscriptions, candles, limits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
 
 from orderflow.sim.candles import MINUTE_MS, Candles
-from orderflow.sim.happenings import BookChanged, Candle, Lots, Millis, Ticks
+from orderflow.sim.happenings import Candle, Lots
 from orderflow.sim.listings import Wording
-from orderflow.sim.protocol import Limits, Session
+from orderflow.sim.market import Market
+from orderflow.sim.protocol import Limits, Session, Values
 
 encode = msgspec.json.Encoder().encode
 
@@ -18,28 +19,20 @@ class Envelope(msgspec.Struct):
     data: Any
 
 
-class Every:
-    """Says yes once in each stretch of `ms`, on the clock's grid; not at the first asking."""
-
-    def __init__(self, ms: Millis) -> None:
-        self._ms = ms
-        self._last: int | None = None
-
-    def due(self, now_ms: Millis) -> bool:
-        last, self._last = self._last, now_ms // self._ms
-        return last is not None and self._last != last
-
-
 # ── Subscriptions ─────────────────────────────────────────────────────────────────────────────
 
 
-def asked(query: Mapping[str, str]) -> list[str]:
+def asked(query: Values, markets: Mapping[str, Market]) -> list[str]:
     """The streams named in `?streams=a/b`."""
-    return [name for name in query.get("streams", "").split("/") if name]
+    return [name for text in query.get("streams", ()) for name in text.split("/") if name]
 
 
-def control(session: Session, text: str, limits: Limits) -> bytes:
-    """Obey a client's message; the reply acknowledges names that do not exist as well."""
+def control(session: Session, text: str, limits: Limits) -> Sequence[bytes]:
+    """Obey a client's message; the one reply acknowledges names that do not exist as well."""
+    return (_reply(session, text, limits),)
+
+
+def _reply(session: Session, text: str, limits: Limits) -> bytes:
     try:
         request: Any = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
@@ -103,58 +96,6 @@ REFUSALS = {
 def refusal(status: int) -> Any:
     code, words = REFUSALS.get(status, (-1000, "An unknown error occurred while processing the request."))
     return {"code": code, "msg": words}
-
-
-# ── The book ──────────────────────────────────────────────────────────────────────────────────
-
-
-class Diff(msgspec.Struct):
-    """Changes of a book gathered for one frame: absolute lots of every level touched since the last."""
-
-    previous: int  # update id where the stream's last frame ended
-    first: int
-    last: int
-    ts: Millis
-    bids: dict[Ticks, Lots]
-    asks: dict[Ticks, Lots]
-
-
-class DiffStream:
-    """Gathers book changes and gives them out on the grid of `ms`; 0 gives out each change at once."""
-
-    def __init__(self, stream: str, ms: Millis) -> None:
-        self.stream = stream
-        self._grid = Every(ms) if ms else None
-        self._open: Diff | None = None
-        self._ended: int | None = None
-
-    def add(self, changed: BookChanged) -> Diff | None:
-        """Take in a change; a stream without a grid hands it straight back."""
-        diff = self._open
-        if diff is None:
-            previous = changed.previous if self._ended is None else self._ended
-            diff = self._open = Diff(previous, changed.first, changed.last, changed.ts, {}, {})
-        diff.last, diff.ts = changed.last, changed.ts
-        diff.bids.update(changed.bids)
-        diff.asks.update(changed.asks)
-        return self._close() if self._grid is None else None
-
-    def due(self, now_ms: Millis) -> Diff | None:
-        """What has gathered, if the time has come and there is anything."""
-        if self._grid is None or not self._grid.due(now_ms) or self._open is None:
-            return None
-        return self._close()
-
-    def _close(self) -> Diff | None:
-        diff, self._open = self._open, None
-        if diff is not None:
-            self._ended = diff.last
-        return diff
-
-
-def levels(wording: Wording, side: Iterable[tuple[Ticks, Lots]]) -> list[tuple[str, str]]:
-    price, size = wording.price, wording.size
-    return [(price(tick), size(lots)) for tick, lots in side]
 
 
 # ── Candles and the day ───────────────────────────────────────────────────────────────────────
@@ -230,3 +171,7 @@ def day(candles: Candles, wording: Wording, decimals: int) -> Day:
         whole=whole,
         last_lots=fill.lots if fill else 0,
     )
+
+
+def meter(used: int, most: int) -> Mapping[str, str]:
+    return {"X-MBX-USED-WEIGHT-1M": str(used)}

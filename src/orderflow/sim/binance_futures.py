@@ -4,11 +4,12 @@ Streams asked on the wrong route are acknowledged and stay silent. Rows of the c
 (`st` 2) appear in the market-wide streams, and rows with `X` "NA" in `@trade`: a client must drop both.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from orderflow.sim import binance, binance_futures_rest
 from orderflow.sim import binance_futures_wire as wire
-from orderflow.sim.binance import Diff, DiffStream, Envelope, Every, encode, levels
+from orderflow.sim.binance import Envelope, encode
+from orderflow.sim.gathering import Diff, Diffs, Every, levels
 from orderflow.sim.happenings import (
     Aggregate,
     BestChanged,
@@ -23,7 +24,7 @@ from orderflow.sim.happenings import (
 )
 from orderflow.sim.listings import COINS, Listing, Place, Wording
 from orderflow.sim.market import Market
-from orderflow.sim.protocol import Form, Frame, Limits
+from orderflow.sim.protocol import Form, Frame, Limits, Streams
 
 _DIFFS = {"depth@0ms": 0, "depth@100ms": 100, "depth": 250, "depth@500ms": 500}
 _PARTIAL = {
@@ -56,7 +57,7 @@ def route_of(stream: str, markets: Mapping[str, Market]) -> str | None:
 # ── One symbol ────────────────────────────────────────────────────────────────────────────────
 
 
-class SymbolStreams:
+class SymbolStreams(Streams):
     """All streams of one perpetual."""
 
     def __init__(self, venue: str, market: Market) -> None:
@@ -65,7 +66,8 @@ class SymbolStreams:
         self._wording = Wording(self._exchange.listing)
         name = market.symbol.lower()
         self._names = {ending: f"{name}@{ending}" for ending in _ROUTES}
-        self._diffs: dict[str, DiffStream] = {}
+        grids = {self._names[ending]: ms for ending, ms in _DIFFS.items()}
+        self._diffs = Diffs(self._exchange.book, grids)
         self._partials: dict[str, tuple[Every, int]] = {}
         self._every = {ending: Every(ms) for ending, ms in (("kline_1m", 250), ("ticker", 2000))}
         self._every["miniTicker"] = Every(2000)
@@ -74,14 +76,14 @@ class SymbolStreams:
         self._forced_ms = 0
         self._forced_count = 0
 
-    def frames(self, happenings: Sequence[Happening], now_ms: Millis, wanted: Container[str]) -> list[Frame]:
+    def frames(self, happenings: Sequence[Happening], now_ms: Millis, wanted: Collection[str]) -> list[Frame]:
         out: list[Frame] = []
-        self._open_diffs(wanted)
+        self._diffs.heed(wanted)
         for one in happenings:
             match one:
                 case BookChanged():
-                    for gathered in self._diffs.values():
-                        self._diff(gathered.stream, gathered.add(one), now_ms, out)
+                    for stream, diff in self._diffs.add(one):
+                        self._diff(stream, diff, now_ms, out)
                 case BestChanged():
                     self._best(one, now_ms, wanted, out)
                 case Fill():
@@ -95,24 +97,14 @@ class SymbolStreams:
                 case Liquidated():
                     if self._forced is None or one.filled_lots > self._forced.filled_lots:
                         self._forced = one
-        for gathered in self._diffs.values():
-            self._diff(gathered.stream, gathered.due(now_ms), now_ms, out)
+        for stream, diff in self._diffs.due(now_ms):
+            self._diff(stream, diff, now_ms, out)
         self._partial_books(now_ms, wanted, out)
         self._force_order(now_ms, wanted, out)
         self._timed(now_ms, wanted, out)
         return out
 
-    def _open_diffs(self, wanted: Container[str]) -> None:
-        for ending, ms in _DIFFS.items():
-            stream = self._names[ending]
-            if stream not in wanted:
-                self._diffs.pop(ending, None)
-            elif ending not in self._diffs:
-                self._diffs[ending] = DiffStream(stream, ms)
-
-    def _diff(self, stream: str, diff: Diff | None, now_ms: Millis, out: list[Frame]) -> None:
-        if diff is None:
-            return
+    def _diff(self, stream: str, diff: Diff, now_ms: Millis, out: list[Frame]) -> None:
         said = wire.DepthUpdate(
             E=now_ms,
             T=diff.ts,
@@ -126,7 +118,7 @@ class SymbolStreams:
         )
         out.append(Frame(stream, encode(Envelope(stream, said))))
 
-    def _partial_books(self, now_ms: Millis, wanted: Container[str], out: list[Frame]) -> None:
+    def _partial_books(self, now_ms: Millis, wanted: Collection[str], out: list[Frame]) -> None:
         for ending, (count, ms) in _PARTIAL.items():
             stream = self._names[ending]
             if stream not in wanted:
@@ -151,13 +143,13 @@ class SymbolStreams:
                 last = now
             self._partials[ending] = (every, last)
 
-    def _best(self, one: BestChanged, now_ms: Millis, wanted: Container[str], out: list[Frame]) -> None:
+    def _best(self, one: BestChanged, now_ms: Millis, wanted: Collection[str], out: list[Frame]) -> None:
         stream = self._names["bookTicker"]
         if stream in wanted:
             said = wire.book_ticker(self._symbol, self._wording, one, now_ms)
-            out.append(Frame(stream, encode(Envelope(stream, said))))
+            out.append(Frame(stream, encode(Envelope(stream, said)), told=((self._symbol, "prices", 1),)))
 
-    def _trade(self, one: Fill, now_ms: Millis, wanted: Container[str], out: list[Frame]) -> None:
+    def _trade(self, one: Fill, now_ms: Millis, wanted: Collection[str], out: list[Frame]) -> None:
         stream = self._names["trade"]
         if stream not in wanted:
             return
@@ -173,7 +165,7 @@ class SymbolStreams:
         )
         out.append(Frame(stream, encode(Envelope(stream, said)), self._exchange.fills, one.id))
 
-    def _aggregate(self, one: Aggregate, now_ms: Millis, wanted: Container[str], out: list[Frame]) -> None:
+    def _aggregate(self, one: Aggregate, now_ms: Millis, wanted: Collection[str], out: list[Frame]) -> None:
         stream = self._names["aggTrade"]
         if stream not in wanted:
             return
@@ -191,14 +183,16 @@ class SymbolStreams:
         )
         out.append(Frame(stream, encode(Envelope(stream, said)), self._exchange.aggregates, one.id))
 
-    def _mark(self, one: Marked, now_ms: Millis, wanted: Container[str], out: list[Frame]) -> None:
+    def _mark(self, one: Marked, now_ms: Millis, wanted: Collection[str], out: list[Frame]) -> None:
         streams = ["markPrice@1s", "markPrice"] if now_ms // 1000 % 3 == 0 else ["markPrice@1s"]
+        told = ((self._symbol, "mark_prices", 1), (self._symbol, "funding_rates", 1))
         for ending in streams:
             stream = self._names[ending]
             if stream in wanted:
-                out.append(Frame(stream, encode(Envelope(stream, wire.mark_price(self._symbol, one)))))
+                said = wire.mark_price(self._symbol, one)
+                out.append(Frame(stream, encode(Envelope(stream, said)), told=told))
 
-    def _force_order(self, now_ms: Millis, wanted: Container[str], out: list[Frame]) -> None:
+    def _force_order(self, now_ms: Millis, wanted: Collection[str], out: list[Frame]) -> None:
         """At most one order a second, the largest; every fourth time another market's goes before it."""
         one = self._forced
         if one is None or now_ms - self._forced_ms < 1000:
@@ -212,9 +206,11 @@ class SymbolStreams:
             out.append(Frame(wide, encode(Envelope(wide, other))))
         for stream in (own, wide):
             if stream in wanted:
-                out.append(Frame(stream, encode(Envelope(stream, said))))
+                once = stream == own or own not in wanted
+                told = ((self._symbol, "liquidations", 1),) if once else ()
+                out.append(Frame(stream, encode(Envelope(stream, said)), told=told))
 
-    def _timed(self, now_ms: Millis, wanted: Container[str], out: list[Frame]) -> None:
+    def _timed(self, now_ms: Millis, wanted: Collection[str], out: list[Frame]) -> None:
         candles = self._exchange.candles
         if self._every["kline_1m"].due(now_ms):
             state = (candles.running.open_ms, candles.running.last)
@@ -225,22 +221,24 @@ class SymbolStreams:
             stream = self._names[ending]
             if self._every[ending].due(now_ms) and stream in wanted:
                 said = make(self._symbol, self._wording, candles, now_ms)
-                out.append(Frame(stream, encode(Envelope(stream, said))))
+                told = ((self._symbol, "ticker_24h", 1),)
+                out.append(Frame(stream, encode(Envelope(stream, said)), told=told))
 
     def _kline(
-        self, candle: Candle, closed: bool, now_ms: Millis, wanted: Container[str], out: list[Frame]
+        self, candle: Candle, closed: bool, now_ms: Millis, wanted: Collection[str], out: list[Frame]
     ) -> None:
         stream = self._names["kline_1m"]
         if stream in wanted:
             inner = binance.kline(candle, self._symbol, closed, self._wording)
             said = binance.KlineFrame(E=now_ms, s=self._symbol, k=inner)
-            out.append(Frame(stream, encode(Envelope(stream, said))))
+            told = ((self._symbol, "candles", 1),) if closed else ()
+            out.append(Frame(stream, encode(Envelope(stream, said)), told=told))
 
 
 # ── All symbols at once ───────────────────────────────────────────────────────────────────────
 
 
-class WideStreams:
+class WideStreams(Streams):
     """The streams of the whole venue, on their own timers."""
 
     def __init__(self, venue: str, markets: Mapping[str, Market]) -> None:
@@ -256,7 +254,7 @@ class WideStreams:
         }
         self._last_fills: dict[tuple[str, str], int] = {}
 
-    def frames(self, happenings: Sequence[Happening], now_ms: Millis, wanted: Container[str]) -> list[Frame]:
+    def frames(self, happenings: Sequence[Happening], now_ms: Millis, wanted: Collection[str]) -> list[Frame]:
         out: list[Frame] = []
         for stream, every in self._every.items():
             if not every.due(now_ms) or stream not in wanted:
@@ -332,7 +330,14 @@ BINANCE_FUTURES = Form(
         odd_rows=True,
         id_holes=True,
     ),
-    limits=Limits(weight_per_minute=2400, messages_per_second=10, streams=1024, ping_s=180, pong_s=600),
+    limits=Limits(
+        weight=2400,
+        messages_per_second=10,
+        ping_s=180,
+        pong_s=600,
+        ban_status=418,
+        retry_after=True,
+    ),
     routes={"public": "/public/stream", "market": "/market/stream"},
     silent_paths=("/stream",),  # the address without a route, as it was before April 2026
     route_of=route_of,
@@ -342,5 +347,5 @@ BINANCE_FUTURES = Form(
     market_wide=WideStreams,
     endpoints=binance_futures_rest.ENDPOINTS,
     refusal=binance.refusal,
-    used_weight_header="X-MBX-USED-WEIGHT-1M",
+    meter=binance.meter,
 )

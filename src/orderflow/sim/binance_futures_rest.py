@@ -4,7 +4,9 @@ from typing import Any
 
 from orderflow.sim import binance
 from orderflow.sim import binance_rest as rest
+from orderflow.sim.gathering import levels
 from orderflow.sim.listings import COINS, Wording
+from orderflow.sim.past import FIVE_MINUTES_MS
 from orderflow.sim.perpetual import CAP, INTEREST
 from orderflow.sim.protocol import Endpoint, Question
 
@@ -87,8 +89,8 @@ def _depth(asked: Question) -> Any:
         "lastUpdateId": found.book.update_id,
         "E": asked.now_ms,
         "T": asked.now_ms,
-        "bids": binance.levels(wording, bids),
-        "asks": binance.levels(wording, asks),
+        "bids": levels(wording, bids),
+        "asks": levels(wording, asks),
     }
 
 
@@ -147,18 +149,26 @@ def _premium_index(asked: Question) -> Any:
 def _funding_rate(asked: Question) -> Any:
     count = rest.limit(asked, 100, 1000)
     start, end = rest.number(asked, "startTime") or 0, rest.number(asked, "endTime")
-    rows = [
-        {
-            "symbol": symbol,
-            "fundingRate": f"{paid.rate:.8f}",
-            "fundingTime": paid.ts,
-            "markPrice": f"{paid.mark:.8f}",
-            "rateType": "Regular",
-        }
-        for symbol in rest.symbols(asked)
-        for paid in asked.markets[symbol].perpetuals[asked.venue].settlements
-        if paid.ts >= start and (end is None or paid.ts <= end)
-    ]
+    rows: list[dict[str, Any]] = []
+    for symbol in rest.symbols(asked):
+        market = asked.markets[symbol]
+        paid = market.perpetuals[asked.venue].settlements
+        then = market.pasts[asked.venue].funding(start, paid[0].ts) if start else []
+        told = [
+            *((ts, rate, paid[0].mark) for ts, rate in then),
+            *((one.ts, one.rate, one.mark) for one in paid),
+        ]
+        rows += [
+            {
+                "symbol": symbol,
+                "fundingRate": f"{rate:.8f}",
+                "fundingTime": ts,
+                "markPrice": f"{mark:.8f}",
+                "rateType": "Regular",
+            }
+            for ts, rate, mark in told
+            if ts >= start and (end is None or ts <= end)
+        ]
     rows.sort(key=lambda row: row["fundingTime"])
     return rows[:count] if start else rows[-count:]
 
@@ -168,6 +178,32 @@ def _open_interest(asked: Question) -> Any:
     lots = asked.markets[symbol].perpetuals[asked.venue].open_lots
     words = Wording(asked.place.listings[symbol])
     return {"openInterest": words.size(lots), "symbol": symbol, "time": asked.now_ms}
+
+
+def _open_interest_history(asked: Question) -> Any:
+    """What the archive tells, too: a row every five minutes of the last 30 days."""
+    symbol = rest.symbol(asked)
+    if asked.params.get("period") != "5m":
+        raise rest.wrong(-1130, "Data sent for parameter 'period' is not valid.")
+    count = rest.limit(asked, 30, 500)
+    end = min(rest.number(asked, "endTime") or asked.now_ms, asked.now_ms)
+    oldest = asked.now_ms - 30 * 86_400_000
+    start = max(oldest, rest.number(asked, "startTime") or end - (count - 1) * FIVE_MINUTES_MS)
+    words = Wording(asked.place.listings[symbol])
+    rows = (
+        asked.markets[symbol]
+        .pasts[asked.venue]
+        .open_interest(start, min(end + 1, start + count * FIVE_MINUTES_MS))
+    )
+    return [
+        {
+            "symbol": symbol,
+            "sumOpenInterest": words.size(row.lots),
+            "sumOpenInterestValue": words.quote(row.tick_lots),
+            "timestamp": row.ts,
+        }
+        for row in rows[:count]
+    ]
 
 
 def _day(asked: Question) -> Any:
@@ -246,6 +282,7 @@ ENDPOINTS = (
     Endpoint("/fapi/v1/fundingRate", _funding_rate, rest.flat(0)),
     Endpoint("/fapi/v1/fundingInfo", _funding_info, rest.flat(0)),
     Endpoint("/fapi/v1/openInterest", _open_interest, rest.flat(1)),
+    Endpoint("/futures/data/openInterestHist", _open_interest_history, rest.flat(0)),
     Endpoint("/fapi/v1/ticker/24hr", _day, rest.one_or_all(1, 40)),
     Endpoint("/fapi/v2/ticker/price", _price, rest.one_or_all(1, 2)),
     Endpoint("/fapi/v1/ticker/bookTicker", _best, rest.one_or_all(2, 5)),

@@ -24,6 +24,7 @@ INTERVALS = {
     "12h": 720,
     "1d": 1440,
 }
+_MOST_PAST_MS = 6 * 3_600_000  # looked through for one page of what was before the simulation
 
 
 # ── Parameters ────────────────────────────────────────────────────────────────────────────────
@@ -100,10 +101,17 @@ def aggregates(asked: Question) -> tuple[list[Print], Wording]:
     found, wording = exchange(asked)
     count = limit(asked, 500, 1000)
     start, end, from_id = (number(asked, name) for name in ("startTime", "endTime", "fromId"))
-    tape = found.aggregates
+    tape, past = found.aggregates, asked.markets[symbol(asked)].pasts[asked.venue]
+    rows: list[Print] = []
     if from_id is not None:
-        return list(tape.rows(from_id, count)), wording
-    return list(_window(tape, start, end, count)), wording
+        rows = past.from_id(from_id, count)
+        return [*rows, *tape.rows(max(from_id, past.next_id), count - len(rows))], wording
+    if start is not None and start < past.until:
+        last = past.until if end is None else end + 1
+        rows = past.trades(start, min(last, start + _MOST_PAST_MS))[:count]
+        if rows and rows[-1].id + 1 < past.next_id:
+            return rows, wording
+    return [*rows, *_window(tape, start, end, count - len(rows))], wording
 
 
 def _window(tape: Tape, start: int | None, end: int | None, count: int) -> Iterable[Print]:
@@ -127,7 +135,11 @@ def klines(asked: Question, most: int) -> list[list[Any]]:
     count = limit(asked, 500, most)
     start, end = number(asked, "startTime"), number(asked, "endTime")
     width = INTERVALS[interval] * MINUTE_MS
-    rows = grouped(found.candles.all(), INTERVALS[interval])
+    live, minutes = found.candles.all(), list[Candle]()
+    if start is not None and start < live[0].open_ms:
+        past = asked.markets[symbol(asked)].pasts[asked.venue]
+        minutes = past.minutes(start, min(live[0].open_ms, start + (count + 1) * width))
+    rows = grouped([*minutes, *live], INTERVALS[interval])
     if start is not None:
         rows = [row for row in rows if row.open_ms >= start]
     if end is not None:

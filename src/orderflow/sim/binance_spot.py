@@ -4,12 +4,13 @@ One route for all streams; `bookTicker` and partial depth carry no time, diffs h
 hole between U and the u before. BRETT and POPCAT are not listed, as on the real venue.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from orderflow.sim import binance, binance_spot_rest
-from orderflow.sim.binance import Diff, DiffStream, Envelope, Every, encode, levels
+from orderflow.sim.binance import Envelope, encode
+from orderflow.sim.gathering import Diff, Diffs, Every, levels
 from orderflow.sim.happenings import (
     Aggregate,
     BestChanged,
@@ -22,7 +23,7 @@ from orderflow.sim.happenings import (
 )
 from orderflow.sim.listings import Listing, Place, Wording
 from orderflow.sim.market import Market
-from orderflow.sim.protocol import Form, Frame, Limits
+from orderflow.sim.protocol import Form, Frame, Limits, Session, Streams
 
 Levels = list[tuple[str, str]]
 
@@ -132,14 +133,14 @@ class ServerShutdown(msgspec.Struct, tag_field="e", tag="serverShutdown"):
     E: int
 
 
-def farewell(now_ms: Millis) -> bytes:
-    return encode(Envelope("!serverShutdown", ServerShutdown(E=now_ms)))
+def farewell(session: Session) -> bytes:
+    return encode(Envelope("!serverShutdown", ServerShutdown(E=session.now_ms)))
 
 
 # ── One symbol ────────────────────────────────────────────────────────────────────────────────
 
 
-class SymbolStreams:
+class SymbolStreams(Streams):
     """All streams of one pair."""
 
     def __init__(self, venue: str, market: Market) -> None:
@@ -148,19 +149,19 @@ class SymbolStreams:
         self._wording = Wording(self._exchange.listing)
         name = market.symbol.lower()
         self._names = {ending: f"{name}@{ending}" for ending in _ENDINGS}
-        self._diffs: dict[str, DiffStream] = {}
+        grids = {self._names[ending]: ms for ending, ms in _DIFFS.items()}
+        self._diffs = Diffs(self._exchange.book, grids)
         self._partials: dict[str, tuple[Every, int]] = {}
         self._kline_every, self._day_every = Every(2000), Every(1000)
         self._sent_candle = (0, -1)
 
-    def frames(self, happenings: Sequence[Happening], now_ms: Millis, wanted: Container[str]) -> list[Frame]:
+    def frames(self, happenings: Sequence[Happening], now_ms: Millis, wanted: Collection[str]) -> list[Frame]:
         out: list[Frame] = []
-        self._open_diffs(wanted)
+        self._diffs.heed(wanted)
         for one in happenings:
             match one:
                 case BookChanged():
-                    for gathered in self._diffs.values():
-                        gathered.add(one)
+                    self._diffs.add(one)  # no stream of spot is without a grid
                 case BestChanged():
                     self._best(one, wanted, out)
                 case Fill():
@@ -171,28 +172,18 @@ class SymbolStreams:
                     self._kline(candle, True, now_ms, wanted, out)
                 case _:
                     continue  # marks and liquidations exist on perpetuals only
-        for gathered in self._diffs.values():
-            self._diff(gathered.stream, gathered.due(now_ms), now_ms, out)
+        for stream, diff in self._diffs.due(now_ms):
+            self._diff(stream, diff, now_ms, out)
         self._partial_books(now_ms, wanted, out)
         self._timed(now_ms, wanted, out)
         return out
 
-    def _open_diffs(self, wanted: Container[str]) -> None:
-        for ending, ms in _DIFFS.items():
-            stream = self._names[ending]
-            if stream not in wanted:
-                self._diffs.pop(ending, None)
-            elif ending not in self._diffs:
-                self._diffs[ending] = DiffStream(stream, ms)
-
-    def _diff(self, stream: str, diff: Diff | None, now_ms: Millis, out: list[Frame]) -> None:
-        if diff is None:
-            return
+    def _diff(self, stream: str, diff: Diff, now_ms: Millis, out: list[Frame]) -> None:
         bids, asks = levels(self._wording, diff.bids.items()), levels(self._wording, diff.asks.items())
         said = DepthUpdate(E=now_ms, s=self._symbol, U=diff.first, u=diff.last, b=bids, a=asks)
         out.append(Frame(stream, encode(Envelope(stream, said))))
 
-    def _partial_books(self, now_ms: Millis, wanted: Container[str], out: list[Frame]) -> None:
+    def _partial_books(self, now_ms: Millis, wanted: Collection[str], out: list[Frame]) -> None:
         for ending, (count, ms) in _PARTIAL.items():
             stream = self._names[ending]
             if stream not in wanted:
@@ -206,7 +197,7 @@ class SymbolStreams:
                 last = now
             self._partials[ending] = (every, last)
 
-    def _best(self, one: BestChanged, wanted: Container[str], out: list[Frame]) -> None:
+    def _best(self, one: BestChanged, wanted: Collection[str], out: list[Frame]) -> None:
         stream = self._names["bookTicker"]
         if stream not in wanted:
             return
@@ -214,9 +205,9 @@ class SymbolStreams:
         said = BookTicker(
             one.id, self._symbol, price(one.bid), size(one.bid_lots), price(one.ask), size(one.ask_lots)
         )
-        out.append(Frame(stream, encode(Envelope(stream, said))))
+        out.append(Frame(stream, encode(Envelope(stream, said)), told=((self._symbol, "prices", 1),)))
 
-    def _trade(self, one: Fill, now_ms: Millis, wanted: Container[str], out: list[Frame]) -> None:
+    def _trade(self, one: Fill, now_ms: Millis, wanted: Collection[str], out: list[Frame]) -> None:
         stream = self._names["trade"]
         if stream not in wanted:
             return
@@ -231,7 +222,7 @@ class SymbolStreams:
         )
         out.append(Frame(stream, encode(Envelope(stream, said)), self._exchange.fills, one.id))
 
-    def _aggregate(self, one: Aggregate, now_ms: Millis, wanted: Container[str], out: list[Frame]) -> None:
+    def _aggregate(self, one: Aggregate, now_ms: Millis, wanted: Collection[str], out: list[Frame]) -> None:
         stream = self._names["aggTrade"]
         if stream not in wanted:
             return
@@ -248,7 +239,7 @@ class SymbolStreams:
         )
         out.append(Frame(stream, encode(Envelope(stream, said)), self._exchange.aggregates, one.id))
 
-    def _timed(self, now_ms: Millis, wanted: Container[str], out: list[Frame]) -> None:
+    def _timed(self, now_ms: Millis, wanted: Collection[str], out: list[Frame]) -> None:
         running = self._exchange.candles.running
         state = (running.open_ms, running.last)
         if self._kline_every.due(now_ms) and state != self._sent_candle:
@@ -258,16 +249,18 @@ class SymbolStreams:
             return
         for stream, make in ((self._names["ticker"], self._ticker), (self._names["miniTicker"], self._mini)):
             if stream in wanted:
-                out.append(Frame(stream, encode(Envelope(stream, make(now_ms)))))
+                told = ((self._symbol, "ticker_24h", 1),)
+                out.append(Frame(stream, encode(Envelope(stream, make(now_ms))), told=told))
 
     def _kline(
-        self, candle: Candle, closed: bool, now_ms: Millis, wanted: Container[str], out: list[Frame]
+        self, candle: Candle, closed: bool, now_ms: Millis, wanted: Collection[str], out: list[Frame]
     ) -> None:
         stream = self._names["kline_1m"]
         if stream in wanted:
             inner = binance.kline(candle, self._symbol, closed, self._wording)
             said = binance.KlineFrame(E=now_ms, s=self._symbol, k=inner)
-            out.append(Frame(stream, encode(Envelope(stream, said))))
+            told = ((self._symbol, "candles", 1),) if closed else ()
+            out.append(Frame(stream, encode(Envelope(stream, said)), told=told))
 
     def _ticker(self, now_ms: Millis) -> Ticker:
         words, book = self._wording, self._exchange.book
@@ -315,7 +308,7 @@ def mini_ticker(symbol: str, words: Wording, whole: Candle, now_ms: Millis) -> M
     )
 
 
-class WideStreams:
+class WideStreams(Streams):
     """The one stream over all pairs that spot still has of those simulated: `!miniTicker@arr`."""
 
     def __init__(self, venue: str, markets: Mapping[str, Market]) -> None:
@@ -324,7 +317,7 @@ class WideStreams:
         self._every = Every(1000)
         self._last: dict[str, int] = {}
 
-    def frames(self, happenings: Sequence[Happening], now_ms: Millis, wanted: Container[str]) -> list[Frame]:
+    def frames(self, happenings: Sequence[Happening], now_ms: Millis, wanted: Collection[str]) -> list[Frame]:
         stream = "!miniTicker@arr"
         if not self._every.due(now_ms) or stream not in wanted:
             return []
@@ -354,7 +347,14 @@ LISTINGS = {
 BINANCE_SPOT = Form(
     name="binance_spot",
     place=Place(kind="spot", listings=LISTINGS),
-    limits=Limits(weight_per_minute=6000, messages_per_second=5, streams=1024, ping_s=20, pong_s=60),
+    limits=Limits(
+        weight=6000,
+        messages_per_second=5,
+        ping_s=20,
+        pong_s=60,
+        ban_status=418,
+        retry_after=True,
+    ),
     routes={"public": "/stream"},
     route_of=route_of,
     asked=binance.asked,
@@ -363,6 +363,6 @@ BINANCE_SPOT = Form(
     market_wide=WideStreams,
     endpoints=binance_spot_rest.ENDPOINTS,
     refusal=binance.refusal,
-    used_weight_header="X-MBX-USED-WEIGHT-1M",
+    meter=binance.meter,
     farewell=farewell,
 )

@@ -7,6 +7,7 @@ import msgspec
 
 from orderflow.sim import binance
 from orderflow.sim import binance_rest as rest
+from orderflow.sim.gathering import levels
 from orderflow.sim.listings import COINS, Wording
 from orderflow.sim.protocol import Endpoint, Question
 
@@ -90,8 +91,8 @@ def _depth(asked: Question) -> Any:
     bids, asks = found.book.top(count)
     return {
         "lastUpdateId": found.book.update_id,
-        "bids": binance.levels(wording, bids),
-        "asks": binance.levels(wording, asks),
+        "bids": levels(wording, bids),
+        "asks": levels(wording, asks),
     }
 
 

@@ -1,15 +1,16 @@
 """Desk: the simulation's own pages below `/sim`: what it is, its faults, its ledger of sent trades."""
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
 
 from orderflow.sim.faults import Faults
-from orderflow.sim.listings import Wording
+from orderflow.sim.listings import Listing, Wording
 from orderflow.sim.market import Market
-from orderflow.sim.protocols import FORMS
-from orderflow.sim.tape import Ledger, Tape
+from orderflow.sim.protocol import Form
+from orderflow.sim.tape import Ledger, Print, Tape
 
 _MOST_ROWS = 100_000
 
@@ -23,8 +24,11 @@ class Simulated(Protocol):
     ledger: Ledger
     faults: Faults
     markets: dict[str, Market]
-    frames_sent: int
+    forms: dict[str, Form]
     dropped_slow: int
+
+    @property
+    def frames_sent(self) -> int: ...
 
     def hosts(self, venue: str) -> dict[str, Any]: ...
 
@@ -41,6 +45,7 @@ class Desk:
         app.router.add_post("/sim/faults", self._tell)
         app.router.add_get("/sim/ledger", self._summary)
         app.router.add_get("/sim/ledger/rows", self._rows)
+        app.router.add_get("/sim/ledger/told", self._counts)
 
     async def _about(self, request: web.Request) -> web.Response:
         one = self._simulation
@@ -50,12 +55,12 @@ class Desk:
                 "seed": one.seed,
                 "symbols": one.symbols,
                 "rate": one.rate,
-                "venues": list(FORMS),
+                "venues": list(one.forms),
                 "listed": {
-                    venue: [symbol for symbol, market in one.markets.items() if venue in market.exchanges]
-                    for venue in FORMS
+                    venue: [symbol for symbol, market in one.markets.items() if venue in market.venues]
+                    for venue in one.forms
                 },
-                "hosts": {venue: one.hosts(venue) for venue in FORMS},
+                "hosts": {venue: one.hosts(venue) for venue in one.forms},
                 "frames_sent": one.frames_sent,
                 "slow_clients_dropped": one.dropped_slow,
             }
@@ -82,26 +87,41 @@ class Desk:
             ):
                 found.append({"venue": venue, "symbol": symbol, "stream": stream, **_span(tape)})
         if not found:
-            return _json({"error": _no_tape(asked)}, 404)
+            return _json({"error": _no_tape(asked, self._simulation.forms)}, 404)
         exact = all(name in asked for name in ("venue", "symbol", "stream"))
         return _json(found[0] if exact else found)
+
+    async def _counts(self, request: web.Request) -> web.Response:
+        """What was sent beside trades, by venue, symbol and kind; an empty list if nothing was yet."""
+        asked = request.query
+        return _json(
+            [
+                {"venue": venue, "symbol": symbol, "kind": kind, **msgspec.to_builtins(told)}
+                for (venue, symbol, kind), told in sorted(self._simulation.ledger.told.items())
+                if asked.get("venue", venue) == venue
+                and asked.get("symbol", symbol) == symbol
+                and asked.get("kind", kind) == kind
+            ]
+        )
 
     async def _rows(self, request: web.Request) -> web.Response:
         asked = request.query
         venue, symbol = asked.get("venue", ""), asked.get("symbol", "")
         tape = self._simulation.ledger.tapes.get((venue, symbol, asked.get("stream", "")))
         if tape is None:
-            return _json({"error": _no_tape(asked)}, 404)
+            return _json({"error": _no_tape(asked, self._simulation.forms)}, 404)
         from_id, limit = asked.get("from_id", "0"), asked.get("limit", "1000")
         if not from_id.isdecimal() or not limit.isdecimal():
             return _json({"error": f"from_id {from_id!r} and limit {limit!r} must be whole numbers"}, 400)
-        words = Wording(FORMS[venue].place.listings[symbol])
+        listing = self._simulation.forms[venue].place.listings[symbol]
+        words = Wording(listing)
         return _json(
             [
                 {
                     "id": row.id,
                     "price": words.price(row.price),
-                    "quantity": words.size(row.lots),
+                    "quantity": words.size(row.lots),  # as on the wire, maybe in contracts
+                    "base": _base(words, listing, row),
                     "time": row.ts,
                     "side": "sell" if row.taker_sells else "buy",
                     "sent": row.sent,
@@ -111,6 +131,12 @@ class Desk:
         )
 
 
+def _base(words: Wording, listing: Listing, row: Print) -> str:
+    """Return a trade's size in base; an inverse listing counts it in quote."""
+    counted = words.base(row.lots)
+    return repr(float(counted) / float(words.price(row.price))) if listing.inverse else counted
+
+
 def _span(tape: Tape) -> dict[str, int | None]:
     """Ids and counts; `sent` rows reached somebody, `count` were made."""
     made = len(tape)
@@ -118,9 +144,9 @@ def _span(tape: Tape) -> dict[str, int | None]:
     return {"first_id": first, "last_id": last, "count": made, "sent": tape.sent()}
 
 
-def _no_tape(asked: Any) -> str:
+def _no_tape(asked: Any, venues: Iterable[str]) -> str:
     return (
-        f"no ledger for {dict(asked)}; give venue ({', '.join(FORMS)}), symbol (upper case) "
+        f"no ledger for {dict(asked)}; give venue ({', '.join(venues)}), symbol (upper case) "
         "and stream (aggTrade or trade)"
     )
 

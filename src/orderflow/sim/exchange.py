@@ -26,7 +26,7 @@ class Exchange:
         self._draws = draws
         self._arrivals = Arrivals(draws)
         self.basis = Basis(place.mean_basis, draws)
-        self._typical_lots = max(1.0, coin.trade_quote / coin.price / listing.lot_size)
+        self._typical_lots = max(1.0, listing.lots(coin.trade_quote / coin.price, coin.price))
         self._fair = coin.price / listing.tick_size
         self._width = max(LEVELS, int(self._fair * 0.01))
         # Ids grow with the clock, so that a second run does not reuse the ids of the first.

@@ -1,25 +1,24 @@
 """Faults: what the simulation is told to do wrong, each told fault with a count of what it did."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 
 from orderflow.sim.happenings import Millis
-from orderflow.sim.protocol import Frame
+from orderflow.sim.protocol import Form, Frame
 
 Kind: TypeAlias = Literal[
-    "disconnect", "drop", "repeat", "delay", "nonsense", "answer", "silence", "shutdown", "refuse"
-]
+    "disconnect", "drop", "repeat", "delay", "nonsense", "answer", "silence", "shutdown", "refuse",
+    "wrong_checksum", "cut_short", "slow",
+]  # fmt: skip
+ARCHIVED = ("wrong_checksum", "cut_short", "slow")
 Nonsense: TypeAlias = Literal["not_json", "wrong_shape", "truncated"]
 
 _KEPT = 1000
-_GARBAGE = {
-    "not_json": b"<html>502 Bad Gateway</html>",
-    "wrong_shape": b'{"stream":7,"data":{"e":["what"],"E":"then","s":null}}',
-}
+_NOT_JSON = b"<html>502 Bad Gateway</html>"
 
 
 class Fault(msgspec.Struct, kw_only=True):
@@ -56,7 +55,7 @@ class Actions(msgspec.Struct, frozen=True):
 class Faults:
     """Tell it what to do wrong; the server asks it about each frame, answer and connection."""
 
-    def __init__(self, venues: Collection[str], clock: Callable[[], Millis], actions: Actions) -> None:
+    def __init__(self, venues: Mapping[str, Form], clock: Callable[[], Millis], actions: Actions) -> None:
         self._venues = venues
         self._clock = clock
         self._actions = actions
@@ -90,7 +89,7 @@ class Faults:
     def answer(
         self, venue: str, status: int, count: int = 1, retry_after: int | None = None, path: str = "*"
     ) -> Fault:
-        """Answer the next REST requests with an error status."""
+        """Answer the next REST requests with an error status; with a path that fits, handshakes too."""
         return self.tell(
             Fault(kind="answer", venue=venue, status=status, count=count, retry_after=retry_after, path=path)
         )
@@ -98,6 +97,10 @@ class Faults:
     def silence(self, venue: str, stream: str, seconds: float) -> Fault:
         """Send nothing on a stream for a while; subscriptions are acknowledged as ever."""
         return self.tell(Fault(kind="silence", venue=venue, stream=stream, seconds=seconds))
+
+    def archive(self, kind: Kind, venue: str, path: str = "*", count: int = 1, delay_ms: int = 0) -> Fault:
+        """Publish a wrong checksum, send half of a file, or wait in the middle of one."""
+        return self.tell(Fault(kind=kind, venue=venue, path=path, count=count, delay_ms=delay_ms))
 
     def shutdown(self, venue: str) -> Fault:
         """Announce a shutdown to all connections, where the venue has such an announcement."""
@@ -117,7 +120,7 @@ class Faults:
             raise ValueError(f"count is {fault.count}; it must be at least 1")
         if fault.kind in ("silence", "refuse", "delay") and fault.seconds is None:
             raise ValueError(f"a fault of kind {fault.kind} needs `seconds`")
-        if fault.kind in ("drop", "repeat", "nonsense", "answer") and fault.count is None:
+        if fault.kind in ("drop", "repeat", "nonsense", "answer", *ARCHIVED) and fault.count is None:
             fault.count = 1
         if (fault.seconds or 0) < 0 or fault.delay_ms < 0 or not 400 <= fault.status <= 599:
             raise ValueError("seconds and delay_ms must not be negative, and status is one of 400 to 599")
@@ -151,22 +154,25 @@ class Faults:
         """True where frames of this venue need not be asked about."""
         return not self._active[venue] and not self._held
 
-    def through(self, venue: str, frame: Frame, now_ms: Millis) -> list[Frame]:
-        """What is sent now in the frame's place: mostly itself."""
+    def through(self, venue: str, frame: Frame, now_ms: Millis, *, hold: bool = True) -> list[Frame]:
+        """What is sent now in the frame's place: mostly itself. Without `hold` it is never delayed."""
         out = [frame]
-        held = (venue, frame.stream) in self._held
+        held = hold and (venue, frame.stream) in self._held
         for fault in self._in_force(venue, now_ms):
             if not fnmatchcase(frame.stream, fault.stream):
                 continue
             match fault.kind:
-                case "silence" | "drop":
+                case "silence":
                     fault.done += 1
                     return []
+                case "drop":
+                    fault.done += 1
+                    return [msgspec.structs.replace(frame, spoilt="lost")]
                 case "repeat":
-                    out = [*out, *out]
+                    out = [*out, *(msgspec.structs.replace(one, told=()) for one in out)]
                 case "nonsense":
-                    out = _garbled(out, fault.words)
-                case "delay":
+                    out = _garbled(out, fault.words, self._venues[venue])
+                case "delay" if hold:
                     held = True
                     self._hold(venue, out, now_ms + fault.delay_ms)
                 case _:
@@ -189,10 +195,23 @@ class Faults:
                 del self._held[key]
         return out
 
-    def answered(self, venue: str, path: str) -> Fault | None:
-        """The fault that answers this REST request, if one does."""
+    def hasten(self, venue: str, stream: str) -> list[Frame]:
+        """The held frames of a stream, let go early because somebody new subscribes to it."""
+        return [frame for _, frame in self._held.pop((venue, stream), ())]
+
+    def answered(self, venue: str, path: str, *, handshake: bool = False) -> Fault | None:
+        """The fault that answers this REST request, if one does; a handshake only if its path was named."""
         for fault in self._in_force(venue, self._clock()):
-            if fault.kind == "answer" and fnmatchcase(path, fault.path):
+            meant = not handshake or fault.path != "*"
+            if fault.kind == "answer" and meant and fnmatchcase(path, fault.path):
+                fault.done += 1
+                return fault
+        return None
+
+    def archived(self, kind: Kind, venue: str, path: str) -> Fault | None:
+        """The fault of this kind that a file of an archive suffers, if one does."""
+        for fault in self._in_force(venue, self._clock()):
+            if fault.kind == kind and fnmatchcase(path, fault.path):
                 fault.done += 1
                 return fault
         return None
@@ -216,8 +235,9 @@ class Faults:
             held.append((max(due_ms, held[-1][0]) if held else due_ms, frame))
 
 
-def _garbled(frames: list[Frame], words: Nonsense) -> list[Frame]:
+def _garbled(frames: list[Frame], words: Nonsense, form: Form) -> list[Frame]:
     first, *rest = frames
     if words == "truncated":
         return [Frame(first.stream, first.payload[: len(first.payload) // 2]), *rest]
-    return [Frame(first.stream, _GARBAGE[words]), *frames]
+    garbage = _NOT_JSON if words == "not_json" else form.wrong_shape
+    return [Frame(first.stream, garbage, spoilt="garbage"), *frames]

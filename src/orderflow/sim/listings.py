@@ -1,7 +1,7 @@
 """Listings: which coins the simulated venues trade, from which price, in which ticks and lots."""
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact
 from functools import lru_cache
 from typing import Literal
 
@@ -38,13 +38,20 @@ SYMBOLS = tuple(COINS)
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """One coin on one venue. Inside the simulation prices are whole ticks and sizes whole lots."""
+    """One coin on one venue. Inside the simulation prices are whole ticks and sizes whole lots.
 
-    symbol: str
+    On the wire, sizes are base units, or contracts of `contract` base units each. An `inverse` listing
+    counts everything in quote instead of base: its lot, its contract and its sizes.
+    """
+
+    symbol: str  # the unified one
     tick: str  # smallest price step, in quote
-    lot: str  # smallest size step, in base
+    lot: str  # smallest size step, in base (never in contracts)
     price_decimals: int  # digits after the point on the wire; may be more than the tick has
     size_decimals: int
+    native: str = ""  # the venue's own name; "" where it is the unified symbol
+    contract: str | None = None  # base units in a contract; None: sizes are base units
+    inverse: bool = False
 
     @property
     def tick_size(self) -> float:
@@ -54,25 +61,58 @@ class Listing(msgspec.Struct, frozen=True):
     def lot_size(self) -> float:
         return float(self.lot)
 
+    def lots(self, base: float, price: float) -> float:
+        """How many lots an amount of base is at a price."""
+        return (base * price if self.inverse else base) / self.lot_size
+
+
+class Names:
+    """The venue's names of what it lists, both ways."""
+
+    def __init__(self, listings: Mapping[str, Listing]) -> None:
+        self._natives = {symbol: one.native or symbol for symbol, one in listings.items()}
+        self._symbols = {native: symbol for symbol, native in self._natives.items()}
+
+    def native(self, symbol: str) -> str:
+        """KeyError if the symbol is not listed."""
+        return self._natives[symbol]
+
+    def symbol(self, native: str) -> str | None:
+        """The unified symbol of a venue's name; None if it lists no such thing."""
+        return self._symbols.get(native)
+
 
 class Place(msgspec.Struct, frozen=True):
-    """How one venue runs its markets, as far as the simulation must know."""
+    """How one venue runs its markets, as far as the simulation must know.
 
-    kind: Literal["spot", "perpetual"]
+    Places of the kinds in TRADING have a book and trades, those of kind "perpetual" marks and funding too.
+    On the others `market.price`, the price that all venues follow, is what there is; the form adds to it.
+    """
+
+    kind: Literal["spot", "perpetual", "future", "options", "oracle"]
     listings: Mapping[str, Listing]
     mean_basis: float = 0.0
     batch_ms: int | None = None  # window that aggregates join fills over; None: per taker order
+    funding_hours: int = 8  # between two settlements of a perpetual
     odd_rows: bool = False  # rows without price and size between the fills, whose ids count all the same
     id_holes: bool = False  # book update ids are shared with other markets, so that some are skipped
 
 
+TRADING = ("spot", "perpetual", "future")
+
+
 class Wording:
-    """Writes whole ticks and lots as the decimal strings of one listing, exactly."""
+    """Writes whole ticks and lots as the decimal strings of one listing, exactly.
+
+    `size` words lots as the venue does, in contracts where it counts those; `base` words them in base units.
+    """
 
     def __init__(self, listing: Listing) -> None:
         tick, lot = _units(listing.tick), _units(listing.lot)
+        size = lot if listing.contract is None else _units(_contracts(listing))
         self.price = _worded(tick, listing.price_decimals)
-        self.size = _worded(lot, listing.size_decimals)
+        self.size = _worded(size, max(listing.size_decimals, size[1]))
+        self.base = _worded(lot, lot[1])
         self._quote_unit, self._quote_digits = tick[0] * lot[0], tick[1] + lot[1]
         self._quote_shown = max(self._quote_digits, listing.price_decimals)
 
@@ -97,6 +137,18 @@ def _worded(step: tuple[int, int], shown: int) -> Callable[[int], str]:
         return decimal(steps * step[0], step[1], shown)
 
     return word
+
+
+def _contracts(listing: Listing) -> str:
+    """A lot in contracts; ValueError where that has no end."""
+    try:
+        exact = Context(prec=28, traps=[Inexact]).divide(Decimal(listing.lot), Decimal(listing.contract or 1))
+    except Inexact as error:
+        raise ValueError(
+            f"{listing.symbol}: a lot of {listing.lot} is no exact number of contracts of {listing.contract}; "
+            "choose a lot that is"
+        ) from error
+    return format(exact, "f")
 
 
 def _units(step: str) -> tuple[int, int]:

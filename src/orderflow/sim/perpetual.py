@@ -8,8 +8,8 @@ from orderflow.sim.exchange import Exchange
 from orderflow.sim.happenings import Fill, Happening, Liquidated, Lots, Marked, Millis
 from orderflow.sim.path import Draws
 
-FUNDING_MS = 8 * 3_600_000
-INTEREST = 0.0001  # per interval
+_HOUR_MS = 3_600_000
+INTEREST = 0.0001  # per eight hours
 CAP = 0.02
 _PAST_SETTLEMENTS = 30
 
@@ -26,17 +26,25 @@ class Perpetual:
     """The state around one perpetual's book; `step` follows its exchange's step."""
 
     def __init__(
-        self, exchange: Exchange, draws: Draws, price: float, open_lots: Lots, now_ms: Millis
+        self,
+        exchange: Exchange,
+        draws: Draws,
+        price: float,
+        open_lots: Lots,
+        now_ms: Millis,
+        funding_hours: int = 8,
     ) -> None:
         self.exchange = exchange
         self._draws = draws
         self.open_lots = self._start_lots = open_lots
         self._premium = 0.0
         self._second = now_ms // 1000
-        first = now_ms - now_ms % FUNDING_MS + FUNDING_MS
-        self.marked = Marked(now_ms, price, price, price, INTEREST, first)
+        self.interval_ms = interval_ms = funding_hours * _HOUR_MS
+        self._share = funding_hours / 8  # of an eight-hour rate that one interval pays
+        first = now_ms - now_ms % interval_ms + interval_ms
+        self.marked = Marked(now_ms, price, price, price, INTEREST * self._share, first)
         self.settlements = [
-            Settlement(first - back * FUNDING_MS, INTEREST + 0.00015 * draws.normal(), price)
+            Settlement(first - back * interval_ms, (INTEREST + 0.00015 * draws.normal()) * self._share, price)
             for back in range(_PAST_SETTLEMENTS, 0, -1)
         ]
 
@@ -94,7 +102,7 @@ class Perpetual:
         old = self.marked
         if now_ms >= old.next_funding_ms:
             self.settlements.append(Settlement(old.next_funding_ms, old.funding, old.mark))
-            old = msgspec.structs.replace(old, next_funding_ms=old.next_funding_ms + FUNDING_MS)
+            old = msgspec.structs.replace(old, next_funding_ms=old.next_funding_ms + self.interval_ms)
         self._premium += 0.05 * (self.exchange.mid / index - 1.0 - self._premium)
         mark = index * (1.0 + self._premium)
         estimate = self._premium + min(0.0005, max(-0.0005, INTEREST - self._premium))
@@ -103,6 +111,6 @@ class Perpetual:
             mark=mark,
             mark_average=old.mark_average + (mark - old.mark_average) / 30.0,
             index=index,
-            funding=min(CAP, max(-CAP, estimate)),
+            funding=min(CAP, max(-CAP, estimate * self._share)),
             next_funding_ms=old.next_funding_ms,
         )

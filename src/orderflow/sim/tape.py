@@ -68,9 +68,10 @@ class Tape:
         self._flags.append((_SELL if taker_sells else 0) | (_HIDDEN if hidden else 0))
         self._sent.append(0)
 
-    def mark_sent(self, id: int, connections: int) -> None:
-        at = id - self.first_id
-        if 0 <= at < len(self._sent):
+    def mark_sent(self, id: int, connections: int, count: int = 1) -> None:
+        """Count the connections that `count` rows from `id` on were written to."""
+        start = id - self.first_id
+        for at in range(max(0, start), min(start + count, len(self._sent))):
             self._sent[at] += connections
 
     def sent(self) -> int:
@@ -127,15 +128,36 @@ class Tape:
         )
 
 
+class Told(msgspec.Struct):
+    """What was sent of one kind: each row once in `rows`, and in `copies` once for each that it reached."""
+
+    frames: int = 0
+    rows: int = 0
+    copies: int = 0
+
+
 class Ledger:
-    """All tapes by (venue, symbol, stream), together at most `limit` rows."""
+    """What was made and sent: trades row by row on tapes, every other kind as counts.
+
+    All tapes by (venue, symbol, stream), together at most `limit` rows; `told` by (venue, symbol, kind).
+    """
 
     def __init__(self, limit: int = 2_000_000) -> None:
         self.limit = limit
         self.tapes: dict[tuple[str, str, str], Tape] = {}
+        self.told: dict[tuple[str, str, str], Told] = {}
 
     def add(self, venue: str, symbol: str, stream: str, tape: Tape) -> None:
         self.tapes[venue, symbol, stream] = tape
+
+    def tell(self, venue: str, symbol: str, kind: str, rows: int, connections: int) -> None:
+        """Count a frame with rows of a kind that is on no tape."""
+        one = self.told.get((venue, symbol, kind))
+        if one is None:
+            one = self.told[venue, symbol, kind] = Told()
+        one.frames += 1
+        one.rows += rows
+        one.copies += rows * connections
 
     def trim(self) -> None:
         """Forget the oldest quarter of the longest tape until all are within the limit."""

@@ -51,7 +51,10 @@ _TABLE_FUNCTIONS = (
 
 
 class Service(msgspec.Struct, frozen=True):
-    """Where a database is served: the Quack address and its token, and the HTTP door if there is one."""
+    """Where a database is served: the Quack address and its token, and the HTTP door if there is one.
+
+    The token reads; `key` is asked of those who start and stop feeds at the door.
+    """
 
     uri: str
     token: str
@@ -59,6 +62,7 @@ class Service(msgspec.Struct, frozen=True):
     started: Nanos
     simulated: bool = False
     door: str = ""
+    key: str = ""
 
 
 def service_file(path: Path | str) -> Path:
@@ -105,7 +109,7 @@ def serve(
             f"{uri} cannot be listened on: {str(error).splitlines()[0]}",
             hint="another port, or none to have one found",
         ) from error
-    found = Service(uri, token, os.getpid(), time.time_ns(), simulated, door)
+    found = Service(uri, token, os.getpid(), time.time_ns(), simulated, door, secrets.token_urlsafe(24))
     announce(path, found)
     return found
 

@@ -21,10 +21,12 @@ from orderflow.market.events import (
     Ticker,
     Trade,
 )
+from orderflow.market.streams import KEPT
 from orderflow.store.answers import resolve
 
 RECENT_TRADES = 200
 RECENT_GAPS = 1_000
+MOST_SYMBOLS = 2_000  # of a venue: beyond, what nobody asked for is forgotten
 _KEPT: tuple[type[Event], ...] = (Quote, BookTop, MarkPrice, IndexPrice, Funding, OpenInterest, Ticker)
 
 E = TypeVar("E", bound=Event)
@@ -78,6 +80,37 @@ class Live:
     def tapes(self, venue: str) -> defaultdict[str, deque[Trade]]:
         """Return where the last trades of this venue stand by symbol, for whoever feeds it."""
         return self._trades.setdefault(venue, defaultdict(_recent))
+
+    def collects(self, symbols: Iterable[str]) -> None:
+        """Learn which symbols are collected from now on."""
+        self._symbols = set(symbols)
+
+    def series(self, venue: str) -> list[tuple[str, str]]:
+        """Return the (stream, symbol) pairs of which something of a venue was heard."""
+        found = [
+            (KEPT[kind].name, symbol)
+            for kind, latest in self._latest.items()
+            for symbol in latest.get(venue, ())
+        ]
+        return found + [("trades", symbol) for symbol in self._trades.get(venue, ())]
+
+    def forget(self, venue: str, series: Iterable[tuple[str, str]]) -> None:
+        """Forget (stream, symbol) pairs that are collected no longer: their state is not the latest."""
+        for stream, symbol in series:
+            if stream == "trades":
+                self._trades.get(venue, {}).pop(symbol, None)
+            for kind, latest in self._latest.items():
+                if KEPT[kind].name == stream:
+                    latest.get(venue, {}).pop(symbol, None)
+
+    def tidy(self) -> None:
+        """Forget what nobody asked for, where a venue names ever new symbols."""
+        for latest in (*self._latest.values(), self._trades):
+            for heard in latest.values():
+                places: dict[str, Any] = heard
+                if len(places) > MOST_SYMBOLS:
+                    for symbol in places.keys() - self._symbols:
+                        del places[symbol]
 
     def update(self, event: Event) -> None:
         """Keep an event if it is of a kind that is kept."""

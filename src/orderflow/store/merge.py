@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from orderflow.market.events import US
 from orderflow.market.streams import OPEN_INTEREST, Stream
 from orderflow.store.rows import NULL, Rows
 
@@ -31,6 +32,15 @@ class _Top(NamedTuple):
     value: float = float("nan")
 
 
+class Late(NamedTuple):
+    """Rows of one series that lie behind its highest: the first and the last, in microseconds."""
+
+    venue: str
+    symbol: str
+    first: int
+    last: int
+
+
 class Known:
     """What one stream's table holds, as far as it must be known to add to it."""
 
@@ -40,8 +50,8 @@ class Known:
         self._staged: dict[tuple[str, str], _Top] = {}
 
     def _load(self) -> dict[tuple[str, str], _Top]:
-        order = "coalesce(epoch_us(timestamp), 0)" if self._stream.order != "sequence" else "sequence"
-        value = "arg_max_null(open_interest, id)" if self._stream is OPEN_INTEREST else "NULL"
+        order = f"coalesce({_instant(self._stream)}, 0)" if self._stream.order != "sequence" else "sequence"
+        value = "arg_max_null(open_interest, timestamp)" if self._stream is OPEN_INTEREST else "NULL"
         found = self._cursor.execute(
             f"SELECT venue, symbol, max({order}), max(id), {value} FROM {self._stream.name} GROUP BY ALL"
         ).fetchall()
@@ -107,7 +117,9 @@ class Known:
         for name in key:
             columns[name] = self._key_column(name, rows, stamps, texts)
         self._cursor.register("asked", pa.table(columns))
-        same = " AND ".join(f'stored."{name}" IS NOT DISTINCT FROM asked."{name}"' for name in key)
+        same = " AND ".join(
+            f'{_stored_column(self._stream, name)} IS NOT DISTINCT FROM asked."{name}"' for name in key
+        )
         if stamps.all():
             # The same update may have come twice, by two sockets: then only our clocks differ, and little.
             same += " AND stored.timestamp BETWEEN make_timestamp($first) AND make_timestamp($last)"
@@ -126,6 +138,8 @@ class Known:
         return np.asarray(found, dtype=np.int64)
 
     def _key_column(self, name: str, rows: Rows, stamps: Index, texts: list[str]) -> pa.Array:
+        if name == "timestamp" and self._stream.grain != US:
+            return pa.array(_counted(stamps, self._stream), mask=stamps == 0)
         if name == "timestamp":
             return pa.array(stamps // 1000, pa.timestamp("us"), mask=stamps == 0)
         column = next(one for one in self._stream.packed if one.name == name)
@@ -152,15 +166,35 @@ class Known:
             self._staged[names[one]] = top._replace(id=top.id + int(count))
         return ids
 
-    def previous(self, series: npt.NDArray[np.int32], values: npt.NDArray[np.float64], names: Names) -> Any:
-        """Return, for each row, the value of the row before it in its series; NaN where there is none."""
-        before = np.empty(len(values))
+    def previous(self, rows: Rows, names: Names) -> tuple[Any, list[Late]]:
+        """Return the value before each row in its series, NaN where unknown, and what came late.
+
+        The row before is the one before in time. A row that comes late has it in the table, and is
+        itself the row before of one that is stored: `catch_up` sees to both once the rows are inserted.
+        """
+        series, values, stamps = rows["series"], rows["open_interest"], _stamps(rows) // 1000
+        before, late = np.full(len(rows), np.nan), list[Late]()
         for one in np.unique(series):
-            mine = np.flatnonzero(series == one)
-            top = self._top(int(one), names)
-            before[mine] = np.r_[top.value, values[mine[:-1]]]
-            self._staged[names[one]] = top._replace(value=float(values[mine[-1]]))
-        return before
+            mine = np.flatnonzero((series == one) & (stamps != 0))
+            if not len(mine):
+                continue
+            mine = mine[np.argsort(stamps[mine], kind="stable")]
+            old = self._tops.get(names[one], _Top())
+            behind = int(np.searchsorted(stamps[mine], old.order, "right"))
+            if behind:
+                venue, symbol = names[int(one)]
+                late.append(Late(venue, symbol, int(stamps[mine[0]]), int(stamps[mine[behind - 1]])))
+            ahead = mine[behind:]
+            if len(ahead):
+                before[ahead] = np.r_[old.value, values[ahead[:-1]]]
+                top = self._top(int(one), names)
+                self._staged[names[one]] = top._replace(value=float(values[ahead[-1]]))
+        return before, late
+
+    def catch_up(self, late: Sequence[Late]) -> None:
+        """Reckon anew the changes of rows that came late, and of the row after them."""
+        for one in late:
+            self._cursor.execute(_CATCH_UP, one._asdict())
 
     # ── Rows that later ones replace ──────────────────────────────────────────────────────────
 
@@ -201,12 +235,13 @@ class Known:
             columns[name] = self._key_column(name, rows, stamps, texts)
         self._cursor.register("asked", pa.table(columns))
         same = " AND ".join(
-            f'stored."{name}" IS NOT DISTINCT FROM asked."{name}"' for name in self._stream.key
+            f'{_stored_column(self._stream, name)} IS NOT DISTINCT FROM asked."{name}"'
+            for name in self._stream.key
         )
         opened = rows["open_time"]
         opened = np.append(opened[opened != NULL], stamps[:1]) // 1000
         found = self._cursor.execute(
-            f"SELECT place, id, closed, epoch_us(timestamp) FROM asked JOIN {self._stream.name} AS stored"
+            f"SELECT place, id, closed, coalesce(epoch_us(timestamp), 0) FROM asked JOIN {self._stream.name} AS stored"
             f" ON stored.venue = asked.venue AND stored.symbol = asked.symbol AND {same}"
             " AND (stored.open_time BETWEEN make_timestamp(?) AND make_timestamp(?) OR stored.open_time IS NULL)",
             [int(opened.min()), int(opened.max())],
@@ -216,6 +251,23 @@ class Known:
 
 
 _HOUR_US = 3_600_000_000
+
+_CATCH_UP = """
+WITH mine AS (SELECT id, timestamp, open_interest FROM open_interest WHERE venue = $venue AND symbol = $symbol),
+edges AS (
+    SELECT coalesce((SELECT max(timestamp) FROM mine WHERE timestamp < make_timestamp($first)),
+                    make_timestamp($first)) AS first,
+           coalesce((SELECT min(timestamp) FROM mine WHERE timestamp > make_timestamp($last)),
+                    make_timestamp($last)) AS last
+),
+changes AS (
+    SELECT id, timestamp, open_interest - lag(open_interest) OVER (ORDER BY timestamp, id) AS change
+    FROM mine, edges WHERE timestamp BETWEEN edges.first AND edges.last
+)
+UPDATE open_interest SET oi_change = changes.change FROM changes
+WHERE open_interest.venue = $venue AND open_interest.symbol = $symbol AND open_interest.id = changes.id
+  AND changes.timestamp >= make_timestamp($first)
+"""
 
 
 def shift_texts(stream: Stream, rows: Rows, by: int) -> Rows:
@@ -253,16 +305,33 @@ def _stamps(rows: Rows) -> Index:
 
 
 def _order(stream: Stream, rows: Rows) -> Index:
-    return rows["sequence"] if stream.order == "sequence" else _stamps(rows) // 1000
+    return rows["sequence"] if stream.order == "sequence" else _counted(_stamps(rows), stream)
+
+
+def _counted(stamps: Index, stream: Stream) -> Index:
+    """Return times in the stream's grain, cut towards 1970 as DuckDB divides."""
+    micros, each = stamps // US, stream.grain // US
+    return micros if each == 1 else (micros + (micros < 0) * (each - 1)) // each
+
+
+def _instant(stream: Stream) -> str:
+    """Return the time of a stored row as the integer that `_order` and keys count in."""
+    return "epoch_us(timestamp)" if stream.grain == US else f"epoch_us(timestamp) // {stream.grain // US}"
+
+
+def _stored_column(stream: Stream, name: str) -> str:
+    if name == "timestamp" and stream.grain != US:
+        return _instant(stream).replace("timestamp", "stored.timestamp")
+    return f'stored."{name}"'
 
 
 def _is_null(values: npt.NDArray[Any]) -> Mask:
     return np.isnan(values) if values.dtype.kind == "f" else values == NULL
 
 
-def _bits(rows: Rows, name: str) -> Index:
+def _bits(stream: Stream, rows: Rows, name: str) -> Index:
     """Return a key column as integers that are equal if the values are (NaN equals NaN)."""
-    values = _stamps(rows) // 1000 if name == "timestamp" else rows[name]
+    values = _counted(_stamps(rows), stream) if name == "timestamp" else rows[name]
     if values.dtype.kind == "f":
         return np.where(np.isnan(values), np.nan, values + 0.0).view(np.int64)  # -0 is 0, too
     return values.astype(np.int64, copy=False)
@@ -272,14 +341,14 @@ def _first_of_each(stream: Stream, rows: Rows) -> Mask:
     """Return which rows are the first of their key in the batch."""
     series = rows["series"]
     by_series = np.argsort(series, kind="stable")
-    grouped, leading = series[by_series], _bits(rows, stream.key[0])[by_series]
+    grouped, leading = series[by_series], _bits(stream, rows, stream.key[0])[by_series]
     rising = (leading[1:] > leading[:-1]) | (grouped[1:] != grouped[:-1])
     if rising.all() and not (stream.otherwise and _is_null(rows[stream.key[0]]).any()):
         return np.ones(len(rows), dtype=bool)
-    columns = [series.astype(np.int64), *(_bits(rows, name) for name in stream.key)]
+    columns = [series.astype(np.int64), *(_bits(stream, rows, name) for name in stream.key)]
     if stream.otherwise:
         null = _is_null(rows[stream.key[0]])
-        columns += [np.where(null, _bits(rows, name), 0) for name in stream.otherwise]
+        columns += [np.where(null, _bits(stream, rows, name), 0) for name in stream.otherwise]
     _, first = np.unique(np.stack(columns, axis=1), axis=0, return_index=True)
     keep = np.zeros(len(rows), dtype=bool)
     keep[first] = True
@@ -288,7 +357,9 @@ def _first_of_each(stream: Stream, rows: Rows) -> Mask:
 
 def _latest_of_each(stream: Stream, rows: Rows) -> Index:
     """Return the places of the best row of each key, in the order in which the keys first came."""
-    key = np.stack([rows["series"].astype(np.int64), *(_bits(rows, name) for name in stream.key)], axis=1)
+    key = np.stack(
+        [rows["series"].astype(np.int64), *(_bits(stream, rows, name) for name in stream.key)], axis=1
+    )
     _, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
     # Of equals the first wins, as it does against a row that is stored.
     ranked = np.lexsort((-np.arange(len(rows)), _stamps(rows) // 1000, rows["closed"], group.ravel()))

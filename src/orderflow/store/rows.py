@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orderflow.market.events import Event
-from orderflow.market.streams import STREAMS, Stream
+from orderflow.market.streams import STREAMS, Column, Stream
 
 NULL = -(2**63)
 _CODE = {"DOUBLE": "d", "BIGINT": "q", "TIMESTAMP": "q", "BOOLEAN": "b", "VARCHAR": "q", "INTEGER": "q"}
@@ -32,11 +32,10 @@ def packed(stream: Stream, events: Sequence[Event], series: Mapping[str, int]) -
     slow: list[int] = []
 
     def slowly(at: int, number: int, event: Event) -> None:
-        slow.append(at // layout.size)
         values = (texts.packed(value, code) for value, code in zip(row(event), codes, strict=True))
         layout.pack_into(data, at, number, *values)
 
-    loop(events, series, layout.pack_into, layout.size, data, slowly, struct.error)
+    loop(events, series, layout.pack_into, layout.size, data, texts.place, slow, slowly)
     rows = np.frombuffer(data, dtype)
     if len(slow) < len(events):
         _forget_negative_ids(stream, rows, slow)
@@ -65,26 +64,54 @@ class _Texts:
             value = None  # a venue's nonsense: no count, id or time of ours is beyond 64 bits, or below 0
         if value is None:
             return _UNKNOWN[code]
-        if not isinstance(value, str):
-            return value
-        place = self._places.get(value)
+        return self.place(value) if isinstance(value, str) else value
+
+    def place(self, text: str) -> int:
+        """Return where a text is found, as it is packed."""
+        place = self._places.get(text)
         if place is None:
-            self.found.append(value)
-            place = self._places[value] = -len(self.found)
+            self.found.append(text)
+            place = self._places[text] = -len(self.found)
         return place
 
 
+# A row is packed as it is. Where that is refused, for a text or an unknown value, it is packed with care, and
+# so are the next ones without trying, for they are likely to have the same; what is left is a venue's nonsense.
 _LOOP = """
-def loop(events, series, pack, size, data, slowly, refused):
-    at = 0
+def loop(events, series, pack, size, data, text, slow, slowly):
+    at = careful = 0
     for e in events:
+        ts = e.ts_event  # many venues' quotes have no time of their own
+        if careful:
+            careful -= 1
+        else:
+            try:
+                pack(data, at, series[e.symbol], NULL if ts is None else ts, e.ts_recv, {values})
+                at += size
+                continue
+            except refused:
+                careful = CAREFUL
+        slow.append(at // size)
         try:
-            ts = e.ts_event  # many venues' quotes have no time of their own
-            pack(data, at, series[e.symbol], NULL if ts is None else ts, {values})
-        except refused:  # a text or an unknown value
+            pack(data, at, series[e.symbol], NULL if ts is None or ts < 0 else ts, e.ts_recv, {careful})
+        except (refused, TypeError):
             slowly(at, series[e.symbol], e)
         at += size
 """
+_CAREFUL = 16  # rows
+_WITH_CARE = {
+    "d": "NAN if (v := e.{0}) is None else v",
+    "b": "-1 if (v := e.{0}) is None else v",
+    "q": "NULL if (v := e.{0}) is None or v < 0 else v",
+}
+_TEXT_WITH_CARE = "text(v) if (v := e.{0}).__class__ is str else NULL if v is None or v < 0 else v"
+_LEVELS_WITH_CARE = "*[NAN if v is None else v for v in e.levels]"
+
+
+def _with_care(columns: Sequence[Column]) -> str:
+    """Write out the fields of a row in which any value may be unknown, and names may be texts."""
+    said = (_TEXT_WITH_CARE if one.type == "VARCHAR" else _WITH_CARE[_CODE[one.type]] for one in columns)
+    return ", ".join(how.format(one.field) for how, one in zip(said, columns, strict=True))
 
 
 @cache
@@ -96,11 +123,18 @@ def _layout(name: str) -> tuple[Callable[..., None], Callable[[Any], tuple[Any, 
     stream = STREAMS[name]
     codes = [_CODE[column.type] for column in stream.packed]
     if stream.packed[0].field == "levels":
-        values = "e.ts_recv, *e.levels, e.depth, e.sequence"
+        after = [one for one in stream.packed if one.field in ("depth", "sequence")]
+        values = "*e.levels, e.depth, e.sequence"
+        careful = f"{_LEVELS_WITH_CARE}, {_with_care(after)}"
     else:
-        values = ", ".join(f"e.{field}" for field in ("ts_recv", *(c.field for c in stream.packed)))
-    made: dict[str, Any] = {"NULL": NULL}
-    exec(_LOOP.format(values=values), made)  # noqa: S102 - the names come from our own declarations
+        # an unknown value refuses the row, which is then packed again: not where unknown is the rule
+        values = ", ".join(
+            f"NAN if e.{one.field} is None else e.{one.field}" if one.rare else f"e.{one.field}"
+            for one in stream.packed
+        )
+        careful = _with_care(stream.packed)
+    made: dict[str, Any] = {"NULL": NULL, "NAN": _UNKNOWN["d"], "CAREFUL": _CAREFUL, "refused": struct.error}
+    exec(_LOOP.format(values=values, careful=careful), made)  # noqa: S102 - names of our own declarations
     dtype = np.dtype(
         [("series", "<i4"), ("ts_event", "<i8"), ("ts_recv", "<i8")]
         + [(column.name, _NUMPY[code]) for column, code in zip(stream.packed, codes, strict=True)]

@@ -15,6 +15,8 @@ from orderflow.market.errors import InvalidArgument, StoreUnusable
 from orderflow.market.events import US, Nanos
 from orderflow.store.tables import KINDS, transaction
 
+PAST = "backfill "  # begins the key of a run that brings in the past, of whatever kind the data is
+
 Kind = Literal["live", "replay", "backfill", "simulated"]
 
 RUN_COLUMNS = "id, key, kind, epoch_us(started) * 1000, epoch_us(ended) * 1000, version, settings"
@@ -93,8 +95,8 @@ def end(connection: duckdb.DuckDBPyConnection, run: Run, ended: Nanos) -> Run:
 
 
 def last(connection: duckdb.DuckDBPyConnection) -> Run | None:
-    """Return the run that was begun last, or None where nothing ran yet."""
-    return _find(connection, "true ORDER BY id DESC", [])
+    """Return the run that was begun last, or None where nothing ran yet; a backfill is of the past."""
+    return _find(connection, f"NOT starts_with(key, '{PAST}') ORDER BY id DESC", [])
 
 
 def _find(cursor: duckdb.DuckDBPyConnection, where: str, parameters: list[Any]) -> Run | None:

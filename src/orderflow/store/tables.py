@@ -134,6 +134,21 @@ def ensure(connection: duckdb.DuckDBPyConnection, pairs: Iterable[tuple[str, str
     return len(missing)
 
 
+def add_symbols(connection: duckdb.DuckDBPyConnection, symbols: Iterable[str]) -> int:
+    """Make room for symbols on every venue, as `ensure` does; return how many views are new.
+
+    Raises `InvalidArgument` for what cannot be a symbol, `StoreUnusable` where the disk is full; then
+    nothing has changed.
+    """
+    try:
+        return ensure(connection, [(venue, symbol) for symbol in symbols for venue in MARKETS])
+    except duckdb.Error as error:
+        said = " ".join(str(error).split())[:300]
+        raise StoreUnusable(
+            f"no room could be made for new symbols: {said}", hint="free some disk space"
+        ) from error
+
+
 def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the names of all series that have a view, in alphabetical order."""
     found = connection.execute(

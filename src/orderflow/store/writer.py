@@ -20,12 +20,15 @@ import pyarrow as pa
 
 from orderflow.market.errors import StoreUnusable
 from orderflow.market.events import US, Event, Gap, Instrument, Nanos
-from orderflow.market.streams import KEPT, OPEN_INTEREST, STREAMS, TRADES, Column, Stream
-from orderflow.store import merge, tables
+from orderflow.market.streams import KEPT, LARGE_TRADES, OPEN_INTEREST, STREAMS, TRADES, Column, Stream
+from orderflow.store import merge, messages, tables
+from orderflow.store.messages import Outlet
 from orderflow.store.rows import NULL, Rows, packed
 from orderflow.store.runs import Run
 
 log = logging.getLogger(__name__)
+
+MOST_SERIES = 50_000  # of a process: beyond, new symbols are a venue's nonsense
 
 LARGE_TRADE_USD = {"BTC": 100_000.0, "ETH": 50_000.0}
 LARGE_TRADE_USD_OTHERS = 20_000.0
@@ -60,6 +63,7 @@ class Flushed(NamedTuple):
 class Writer:
     """Writes runs into one database, one at a time: `run` is the one that rows belong to from now on.
 
+    An `outlet` is given the rows of its streams as messages, in the transaction that writes them.
     Not for two threads at once, save `adders` beside `write`.
     """
 
@@ -69,8 +73,10 @@ class Writer:
         run: Run | None,
         *,
         large_trade_usd: Mapping[str, float] | None = None,
+        outlet: Outlet | None = None,
     ) -> None:
         self._cursor = connection.cursor()
+        self._outlet = outlet
         self.run = run
         self._large = LARGE_TRADE_USD if large_trade_usd is None else large_trade_usd
         self._waiting: dict[tuple[str, str], list[Event]] = {}
@@ -117,23 +123,31 @@ class Writer:
 
     # ── On any thread ─────────────────────────────────────────────────────────────────────────
 
-    def write(self, batch: Batch) -> Flushed:
+    def write(self, batch: Batch, run: Run | None = None) -> Flushed:
         """Write a batch in one transaction; on failure nothing of it is in the database.
 
+        Its rows belong to `run`, where one is given; a batch of the past is written by itself, so that
+        only its own stretch of time is looked through for doubles.
         Raises `StoreUnusable` if the database cannot take it (a full disk); the batch can be written
         again.
         """
         began = time.perf_counter()
-        if self.run is None:
+        run = run or self.run
+        if run is None:
             raise StoreUnusable("rows without a run cannot be written", hint="begin a run first")
         try:
             self._number_series(batch)
             parts = self._parts(batch)
             self._cursor.begin()
-            rows = {name: self._insert(STREAMS[name], several, self.run) for name, several in parts.items()}
-            self._upsert_gaps(batch, self.run)
+            rows = {name: self._insert(STREAMS[name], several, run) for name, several in parts.items()}
+            self._upsert_gaps(batch, run)
             self._upsert_instruments(batch.instruments)
+            if self._outlet is not None and (number := self._outlet.stage()) is not None:
+                messages.note(self._cursor, number)
             self._cursor.commit()
+        except StoreUnusable:  # the outlet cannot be written
+            self._undo()
+            raise
         except duckdb.Error as error:
             self._undo()
             raise StoreUnusable(
@@ -142,6 +156,8 @@ class Writer:
             ) from error
         for known in self._known.values():
             known.commit()
+        if self._outlet is not None:
+            self._outlet.commit()
         return Flushed({name: count for name, count in rows.items() if count}, time.perf_counter() - began)
 
     def flush(self) -> Flushed:
@@ -151,6 +167,8 @@ class Writer:
     def _undo(self) -> None:
         for known in self._known.values():
             known.rollback()
+        if self._outlet is not None:
+            self._outlet.rollback()
         try:
             self._cursor.rollback()
         except duckdb.Error:  # no transaction is open: it never began, or its commit failed
@@ -168,7 +186,7 @@ class Writer:
         if not fresh:
             return
         possible = tables.possible(self._cursor, {symbol for _, symbol in fresh})
-        wanted = sorted(one for one in fresh if one[1] in possible)
+        wanted = sorted(one for one in fresh if one[1] in possible)[: MOST_SERIES - len(self._names)]
         tables.ensure(self._cursor, wanted)
         for venue, symbol in wanted:
             self._series[venue][symbol] = len(self._names)
@@ -203,16 +221,29 @@ class Writer:
             ids = known.number(rows["series"], self._names) if len(rows) else _NO_IDS
         if not len(rows):
             return 0
-        table = self._table(stream, rows, texts, ids, known)
+        late: list[merge.Late] = []
+        before = None
+        if stream is OPEN_INTEREST:
+            before, late = known.previous(rows, self._names)
+        table = self._table(stream, rows, texts, ids, before)
         self._cursor.register("batch", table)
-        self._cursor.execute(_insertion(stream), [run.kind, run.id])
+        self._keep(stream, _rows(stream), run)
         if stream is TRADES:
-            self._cursor.execute(_LARGE, [run.kind, run.id])
+            self._keep(LARGE_TRADES, _LARGE, run)
         self._cursor.unregister("batch")
+        if late:
+            known.catch_up(late)
         return len(rows)
 
+    def _keep(self, stream: Stream, rows: str, run: Run) -> None:
+        """Insert what a query over the batch gives, and tell it to those who read on."""
+        said = [run.kind, run.id]
+        self._cursor.execute(f"INSERT INTO {stream.name} BY NAME {rows}", said)
+        if self._outlet is not None and stream.name in self._outlet.streams:
+            self._outlet.append(self._cursor.execute(messages.telling(stream, rows), said).fetchall())
+
     def _table(
-        self, stream: Stream, rows: Rows, texts: list[str], ids: npt.NDArray[np.int64], known: merge.Known
+        self, stream: Stream, rows: Rows, texts: list[str], ids: npt.NDArray[np.int64], before: Any
     ) -> pa.Table:
         series = rows["series"]
         event, received = rows["ts_event"], rows["ts_recv"]
@@ -231,10 +262,8 @@ class Writer:
         if stream is TRADES:
             limits = np.array([self._large_usd(symbol) for _, symbol in self._names])
             columns["large_usd"] = pa.array(limits[series], from_pandas=True)
-        if stream is OPEN_INTEREST:
-            columns["previous_open_interest"] = pa.array(
-                known.previous(series, rows["open_interest"], self._names), from_pandas=True
-            )
+        if before is not None:
+            columns["previous_open_interest"] = pa.array(before, from_pandas=True)
         return pa.table(columns)
 
     def _large_usd(self, symbol: str) -> float:
@@ -243,52 +272,88 @@ class Writer:
         return float("nan") if found is None else self._large.get(found["base"], LARGE_TRADE_USD_OTHERS)
 
     def _upsert_gaps(self, batch: Batch, run: Run) -> None:
-        for gap in (*batch.void, *batch.gaps):
-            self._cursor.execute(
-                'DELETE FROM gaps WHERE venue = ? AND symbol = ? AND stream = ? AND "from" = make_timestamp(?)',
-                [gap.venue, gap.symbol, gap.stream, _micros(gap.from_ts)],
-            )
-        for gap in batch.gaps:
-            self._cursor.execute(
-                'INSERT INTO gaps (venue, symbol, stream, "from", "until", reason, run)'
-                " VALUES (?, ?, ?, make_timestamp(?), make_timestamp(?), ?, ?)",
-                [
-                    gap.venue,
-                    gap.symbol,
-                    gap.stream,
-                    _micros(gap.from_ts),
-                    None if gap.until_ts is None else _micros(gap.until_ts),
-                    gap.reason,
-                    run.id,
-                ],
-            )
+        """Write the gaps as they stand, in a few statements: a lost network opens hundreds at once."""
+        latest = {gap.identity: gap for gap in batch.gaps}
+        void = {gap.identity for gap in batch.void} - latest.keys()
+        if not latest and not void:
+            return
+        told = [{**_same(identity), "until": None, "reason": None, "void": True} for identity in void] + [
+            {
+                **_same(identity),
+                "until": None if gap.until_ts is None else _micros(gap.until_ts),
+                "reason": gap.reason,
+                "void": False,
+            }
+            for identity, gap in latest.items()
+        ]
+        self._cursor.register("told_gaps", pa.Table.from_pylist(told, schema=_TOLD_GAPS))
+        self._cursor.execute(_GAPS_AS_TOLD)
+        self._cursor.execute(f"DELETE FROM gaps USING told_gaps t WHERE {_SAME_GAP}")
+        self._cursor.execute(
+            'INSERT INTO gaps (venue, symbol, stream, "from", "until", reason, run, filled_at)'
+            ' SELECT venue, symbol, stream, make_timestamp("from"), make_timestamp("until"), reason, ?, filled_at'
+            " FROM gaps_as_told",
+            [run.id],
+        )
+        self._cursor.execute("DROP TABLE gaps_as_told")
+        self._cursor.unregister("told_gaps")
 
     def _upsert_instruments(self, instruments: Iterable[Instrument]) -> None:
-        latest = {(one.venue, one.symbol): one for one in instruments}
+        latest = {(one.venue, one.native): one for one in instruments}
         if not latest:
             return
         self._cursor.register("listed", pa.Table.from_pylist([_listed(one) for one in latest.values()]))
         self._cursor.execute(
-            "DELETE FROM instruments WHERE (venue, symbol) IN (SELECT venue, symbol FROM listed)"
+            "DELETE FROM instruments WHERE (venue, native) IN (SELECT venue, native FROM listed)"
         )
         self._cursor.execute("INSERT INTO instruments BY NAME SELECT * FROM listed")
         self._cursor.unregister("listed")
 
 
+_SAME_GAP = (
+    "gaps.venue = t.venue AND gaps.symbol = t.symbol AND gaps.stream = t.stream"
+    ' AND gaps."from" = make_timestamp(t."from")'
+)
+# A journal that is replayed tells of its gaps again; what was filled since stays so.
+_GAPS_AS_TOLD = f"""
+CREATE TEMP TABLE gaps_as_told AS
+SELECT t.venue, t.symbol, t.stream, t."from", t."until", t.reason,
+       if(t."until" = epoch_us(gaps."until"), gaps.filled_at, NULL) AS filled_at
+FROM told_gaps t LEFT JOIN gaps ON {_SAME_GAP}
+WHERE NOT t.void
+"""
+_TOLD_GAPS = pa.schema(
+    [
+        ("venue", pa.string()),
+        ("symbol", pa.string()),
+        ("stream", pa.string()),
+        ("from", pa.int64()),
+        ("until", pa.int64()),
+        ("reason", pa.string()),
+        ("void", pa.bool_()),
+    ]
+)
+
+
+def _same(identity: tuple[str, str, str, Nanos]) -> dict[str, Any]:
+    venue, symbol, stream, from_ts = identity
+    return {"venue": venue, "symbol": symbol, "stream": stream, "from": _micros(from_ts)}
+
+
 _DOLLAR = re.compile(r"(?P<base>\w+?)[-_/]?(FD|[BT])?USD[TC]?")
 
 _LARGE = """
-INSERT INTO large_trades BY NAME
 SELECT venue, symbol, id, timestamp, received, clock, ? AS source, ? AS run, trade_id,
-       if(is_buyer_maker, 'sell', 'buy') AS side, price, quantity, price * quantity AS value_usd
+       if(is_buyer_maker, 'sell', 'buy') AS side, price, quantity, price * quantity AS value_usd,
+       NULL::BOOLEAN AS is_liquidation
 FROM batch WHERE price * quantity >= large_usd
 """
 
 
-def _insertion(stream: Stream) -> str:
+def _rows(stream: Stream) -> str:
     shared = "venue, symbol, id, timestamp, received, clock, ? AS source, ? AS run"
     own = ", ".join(f'{column.sql or _quoted(column)} AS "{column.name}"' for column in stream.columns)
-    return f"INSERT INTO {stream.name} BY NAME SELECT {shared}, {own} FROM batch"
+    return f"SELECT {shared}, {own} FROM batch"
 
 
 def _quoted(column: Column) -> str:

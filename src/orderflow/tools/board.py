@@ -23,7 +23,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """One venue's market in one symbol: prices in quote units, sizes in base units, None where absent.
 
     `bids` and `asks` are the best levels of its book, best first; where no book is known they hold
-    the touch alone. `age_ms` is the age of the prices, `book_age_ms` that of the levels.
+    the touch alone. `age_ms` is the age of the prices, `book_age_ms` that of the levels. `told` is the
+    price of a venue that has neither bid nor ask.
     """
 
     venue: str
@@ -36,6 +37,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     bids: list[Level]
     asks: list[Level]
     book_age_ms: float
+    told: float | None = None
 
     @property
     def market(self) -> str:
@@ -43,7 +45,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def mid(self) -> float | None:
-        return None if self.bid is None or self.ask is None else (self.bid + self.ask) / 2
+        return self.told if self.bid is None or self.ask is None else (self.bid + self.ask) / 2
 
 
 class Board(msgspec.Struct, kw_only=True):
@@ -162,6 +164,7 @@ def _place(
         bids=bids,
         asks=asks,
         book_age_ms=_shown(age if book_age == inf else book_age),
+        told=None if quote is None else quote.mid,
     )
 
 
@@ -177,8 +180,12 @@ def levels(flat: Sequence[float | None]) -> list[Level]:
 
 
 def _drop_other_currencies(ask: Ask, board: Board) -> None:
-    """Leave out places whose quote currency is known to differ: their prices do not compare."""
-    listed = {one.venue: ask.context.instrument(one.venue, board.symbol) for one in board.places}
+    """Leave out places whose quote currency is known to differ: their prices do not compare.
+
+    A price that is only told, by an oracle, stays: nobody can buy at it, and it says what it is.
+    """
+    traded = [one.venue for one in board.places if one.told is None]
+    listed = {venue: ask.context.instrument(venue, board.symbol) for venue in traded}
     quoted = {venue: instrument.quote for venue, instrument in listed.items() if instrument}
     common = next((quote for quote in quoted.values() if board.symbol.endswith(quote)), None)
     for venue, quote in quoted.items():

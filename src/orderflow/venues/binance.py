@@ -11,7 +11,20 @@ from typing import Any
 import msgspec
 
 from orderflow.market.errors import VenueChanged
-from orderflow.market.events import MS, US, Candle, Control, Event, Instrument, Level, Nanos, Ticker, Trade
+from orderflow.market.events import (
+    MINUTE,
+    MS,
+    US,
+    Candle,
+    Control,
+    Event,
+    Instrument,
+    Level,
+    Nanos,
+    Ticker,
+    Trade,
+)
+from orderflow.venues.spec import Archive, History, Refusals
 
 # ── What we ask ───────────────────────────────────────────────────────────────────────────────
 
@@ -129,6 +142,7 @@ class _ExchangeInfo(msgspec.Struct):
 
 
 _CONTROL = msgspec.json.Decoder(_Control)
+_COMPLAINT = msgspec.json.Decoder(_Error)
 _DAYS = msgspec.json.Decoder(_Day | list[_Day], strict=False)
 _AGG_TRADES = msgspec.json.Decoder(list[_AggTrade], strict=False)
 _FILLS = msgspec.json.Decoder(list[_Fill], strict=False)
@@ -138,6 +152,40 @@ _KLINES = msgspec.json.Decoder(
 _EXCHANGE_INFO = msgspec.json.Decoder(_ExchangeInfo, strict=False)
 _SERVER_TIME = msgspec.json.Decoder(_ServerTime)
 DEPTH = msgspec.json.Decoder(Depth, strict=False)
+
+# ── What is kept of the past ──────────────────────────────────────────────────────────────────
+
+
+def past_trades(keeps: Nanos | None = None) -> History:
+    """Aggregate trades: by time to the first one, then on by id, since one instant may fill a page."""
+    return History(stream="trades", endpoint="agg_trades", start="startTime", id="fromId", keeps=keeps)
+
+
+def past_candles() -> History:
+    return History(stream="candles", endpoint="candles", start="startTime", end="endTime", step=MINUTE)
+
+
+def archives(root: str) -> tuple[Archive, ...]:
+    """The archives that both markets have, below `data/futures/um` or `data/spot`."""
+    trades = "{root}/{every}/aggTrades/{{symbol}}/{{symbol}}-aggTrades-{{date}}.zip"
+    candles = "{root}/{every}/klines/{{symbol}}/1m/{{symbol}}-1m-{{date}}.zip"
+    daily, monthly = ({"root": root, "every": every} for every in ("daily", "monthly"))
+    return (
+        Archive(
+            stream="trades",
+            layout="aggTrades",
+            daily=trades.format(**daily),
+            monthly=trades.format(**monthly),
+        ),
+        Archive(
+            stream="candles",
+            layout="klines",
+            daily=candles.format(**daily),
+            monthly=candles.format(**monthly),
+            params={"interval": "1m"},
+        ),
+    )
+
 
 # ── What it means ─────────────────────────────────────────────────────────────────────────────
 
@@ -290,6 +338,15 @@ def archived_trade(venue: str, row: bytes, symbol: str, ts_recv: Nanos) -> list[
     return [Trade(venue, symbol, nanos(int(cells[4])), ts_recv, int(cells[0]), maker == "true", price, size)]
 
 
+def archived_candle(venue: str, row: bytes, symbol: str, interval: str, ts_recv: Nanos) -> list[Event]:
+    """Decode a row of a klines archive, in the columns of REST; every bar of a past day is closed."""
+    (one,) = _KLINES.decode(b"[[" + row.strip() + b"]]")
+    opened, ends = nanos(one[0]), nanos(one[6])
+    bar = Candle(venue, symbol, ends, ts_recv, interval, opened, ends, *one[1:6], closed=True)
+    volumes = {"quote_volume": one[7], "taker_buy_volume": one[9], "taker_buy_quote": one[10]}
+    return [msgspec.structs.replace(bar, trade_count=one[8], **volumes)]
+
+
 def instruments(venue: str, body: bytes, ts_recv: Nanos) -> list[Event]:
     """Decode exchangeInfo: steps come from the filters, never from the precisions."""
     info = _EXCHANGE_INFO.decode(body)
@@ -322,3 +379,20 @@ def _instrument(venue: str, one: _Listed, ts_event: Nanos | None, ts_recv: Nanos
         min_notional=(notional.minNotional or notional.notional) if notional else None,
         listed_ts=None if not one.onboardDate else nanos(one.onboardDate),
     )
+
+
+# ── What it refuses ───────────────────────────────────────────────────────────────────────────
+
+
+def complaint(body: bytes) -> tuple[str, str] | None:
+    """Return the error that a body is, `{"code":-1121,"msg":"Invalid symbol."}`; None if it is none."""
+    if not body.startswith(b'{"code"'):
+        return None
+    try:
+        said = _COMPLAINT.decode(body)
+    except msgspec.MsgspecError:
+        return None
+    return (str(said.code), said.msg) if said.code < 0 else None
+
+
+REFUSALS = Refusals(complaint=complaint, unknown_symbol_codes=frozenset({"-1121"}))

@@ -12,7 +12,7 @@ Quirks  bookTicker frames have no type and no time: told by the stream's name, s
 Times   `T`, the matching engine's, where a frame has it; else `E`; else none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -28,6 +28,8 @@ from orderflow.venues.spec import (
     Endpoint,
     Hosts,
     Limits,
+    Memory,
+    Query,
     Venue,
     leaves_out,
     left_out,
@@ -149,7 +151,7 @@ _NOT_KEPT = {
 _NAME_ENDS = 64  # a combined frame begins with its stream's name
 
 
-def decode(payload: bytes, ts_recv: Nanos) -> Sequence[Event]:
+def decode(payload: bytes, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     """Decode one WebSocket frame, combined or raw. Raises `VenueChanged` or a msgspec error."""
     try:
         if payload.find(b"@bookTicker", 0, _NAME_ENDS) > 0:
@@ -262,13 +264,13 @@ class _Best(msgspec.Struct, gc=False):
 _BESTS = msgspec.json.Decoder(_Best | list[_Best], strict=False)
 
 
-def _depth(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+def _depth(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     if "symbol" not in query:
         return (left_out(VENUE, "", ts_recv, "a book whose request is not recorded has no symbol"),)
     return (_snapshot(query["symbol"], binance.DEPTH.decode(body), None, ts_recv),)
 
 
-def _best(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+def _best(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     said = _BESTS.decode(body)
     return [
         Quote(
@@ -285,15 +287,15 @@ def _best(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Eve
     ]
 
 
-def _symbol(query: Mapping[str, str]) -> str:
+def _symbol(query: Query) -> str:
     return query.get("symbol", "")
 
 
-def _server_time(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+def _server_time(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     return binance.server_time(VENUE, body, ts_recv)
 
 
-def _klines(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+def _klines(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     return binance.klines(VENUE, body, _symbol(query), query.get("interval", ""), ts_recv)
 
 
@@ -303,7 +305,7 @@ ENDPOINTS = (
     Endpoint(
         "instruments",
         "/api/v3/exchangeInfo",
-        lambda body, query, ts: binance.instruments(VENUE, body, ts),
+        lambda body, query, ts, memory: binance.instruments(VENUE, body, ts),
         weight=20,
         cache_s=3600,
     ),
@@ -311,21 +313,21 @@ ENDPOINTS = (
     Endpoint(
         "trades",
         "/api/v3/trades",
-        lambda body, query, ts: binance.fills(VENUE, body, _symbol(query), ts),
+        lambda body, query, ts, memory: binance.fills(VENUE, body, _symbol(query), ts),
         needs=("symbol",),
         weight=25,
     ),
     Endpoint(
         "older_trades",
         "/api/v3/historicalTrades",
-        lambda body, query, ts: binance.fills(VENUE, body, _symbol(query), ts),
+        lambda body, query, ts, memory: binance.fills(VENUE, body, _symbol(query), ts),
         needs=("symbol",),
         weight=25,
     ),
     Endpoint(
         "agg_trades",
         "/api/v3/aggTrades",
-        lambda body, query, ts: binance.agg_trades(VENUE, body, _symbol(query), ts),
+        lambda body, query, ts, memory: binance.agg_trades(VENUE, body, _symbol(query), ts),
         {"limit": "1000"},
         ("symbol",),
         weight=4,
@@ -336,7 +338,7 @@ ENDPOINTS = (
     Endpoint(
         "ticker",
         "/api/v3/ticker/24hr",
-        lambda body, query, ts: binance.days(VENUE, body, ts),
+        lambda body, query, ts, memory: binance.days(VENUE, body, ts),
         needs=("symbol",),
         weight=2,
     ),
@@ -373,10 +375,19 @@ TABLES = (
     Endpoint(
         "aggTrades",
         "aggTrades",
-        lambda row, query, ts: binance.archived_agg_trade(VENUE, row, _symbol(query), ts),
+        lambda row, query, ts, memory: binance.archived_agg_trade(VENUE, row, _symbol(query), ts),
     ),
     Endpoint(
-        "trades", "trades", lambda row, query, ts: binance.archived_trade(VENUE, row, _symbol(query), ts)
+        "trades",
+        "trades",
+        lambda row, query, ts, memory: binance.archived_trade(VENUE, row, _symbol(query), ts),
+    ),
+    Endpoint(
+        "klines",
+        "klines",
+        lambda row, query, ts, memory: binance.archived_candle(
+            VENUE, row, _symbol(query), query.get("interval", ""), ts
+        ),
     ),
 )
 
@@ -388,6 +399,7 @@ BINANCE_SPOT = Venue(
     hosts=Hosts(
         rest="https://data-api.binance.vision",
         ws={"public": "wss://data-stream.binance.vision/stream"},
+        archive="https://data.binance.vision",
     ),
     limits=Limits(
         streams_per_connection=1024,
@@ -420,5 +432,8 @@ BINANCE_SPOT = Venue(
     snapshot="depth",
     listing="instruments",
     tables=TABLES,
+    history=(binance.past_trades(), binance.past_candles()),
+    archives=binance.archives("data/spot"),
     consecutive_trades=True,
+    refusals=binance.REFUSALS,
 )

@@ -17,7 +17,7 @@ Times   `T`, the matching engine's, where a frame has it; else `E`, when the fra
 """
 
 from orderflow.venues import binance
-from orderflow.venues.binance_futures.rest import ENDPOINTS, TABLES
+from orderflow.venues.binance_futures.rest import ARCHIVES, ENDPOINTS, PAST, TABLES
 from orderflow.venues.binance_futures.socket import VENUE, decode
 from orderflow.venues.spec import BookRule, Bucket, Channel, Hosts, Limits, Poll, Venue
 
@@ -32,6 +32,7 @@ BINANCE_FUTURES = Venue(
             "public": "wss://fstream.binance.com/public/stream",
             "market": "wss://fstream.binance.com/market/stream",
         },
+        archive="https://data.binance.vision",
     ),
     limits=Limits(
         streams_per_connection=1024,
@@ -80,8 +81,11 @@ BINANCE_FUTURES = Venue(
         Poll("funding_intervals", 3600, ("funding_rates",), per_symbol=False),
     ),
     tables=TABLES,
+    history=PAST,
+    archives=ARCHIVES,
     funding_hours=8.0,
     consecutive_trades=True,
+    refusals=binance.REFUSALS,
     foreign={"/dapi/": "COIN-M"},
     notes={"liquidations": "the venue sends at most one liquidation a second and symbol: a lower bound"},
 )

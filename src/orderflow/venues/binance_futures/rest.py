@@ -1,11 +1,16 @@
 """What Binance futures answers over REST, and the rows of its archives."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
 from orderflow.market.events import (
+    DAY,
+    HOUR,
+    MINUTE,
     MS,
+    SECOND,
     BookUpdate,
     Event,
     Funding,
@@ -19,7 +24,13 @@ from orderflow.market.events import (
 from orderflow.venues import binance
 from orderflow.venues.binance_futures.socket import VENUE
 from orderflow.venues.spec import (
+    EVERY_FIVE_MINUTES,
+    SETTLED,
+    Archive,
     Endpoint,
+    History,
+    Memory,
+    Query,
     leaves_out,
     left_out,
 )
@@ -77,7 +88,7 @@ _INTERVALS = msgspec.json.Decoder(list[_Interval], strict=False)
 _BESTS = msgspec.json.Decoder(_Best | list[_Best], strict=False)
 
 
-def _depth(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+def _depth(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     said = binance.DEPTH.decode(body)
     if "symbol" not in query:
         return (left_out(VENUE, "", ts_recv, "a book whose request is not recorded has no symbol"),)
@@ -86,7 +97,7 @@ def _depth(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Ev
     return (BookUpdate(VENUE, symbol, ts_event, ts_recv, True, said.bids, said.asks, said.lastUpdateId),)
 
 
-def _premium_index(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+def _premium_index(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     said = _PREMIUM.decode(body)
     events: list[Event] = []
     for one in said if isinstance(said, list) else [said]:
@@ -100,13 +111,13 @@ def _premium_index(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Seq
     return events
 
 
-def _open_interest(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+def _open_interest(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     said = _OPEN_INTEREST.decode(body)
     ts_event = None if said.time is None else said.time * MS
     return (OpenInterest(VENUE, said.symbol, ts_event, ts_recv, said.openInterest),)
 
 
-def _open_interest_history(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+def _open_interest_history(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     return [
         OpenInterest(
             VENUE, one.symbol, one.timestamp * MS, ts_recv, one.sumOpenInterest, one.sumOpenInterestValue
@@ -115,23 +126,52 @@ def _open_interest_history(body: bytes, query: Mapping[str, str], ts_recv: Nanos
     ]
 
 
-def _funding_history(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+def _funding_history(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     return [
-        Funding(
-            VENUE, one.symbol, one.fundingTime * MS, ts_recv, one.fundingRate, next_ts=one.fundingTime * MS
-        )
+        Funding(VENUE, one.symbol, (ts := _settled(one.fundingTime)), ts_recv, one.fundingRate, next_ts=ts)
         for one in _PAID.decode(body)
     ]
 
 
-def _funding_info(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+def _settled(ms: int) -> Nanos:
+    """Return when a rate was settled: on the hour, from which REST and archives stray by milliseconds.
+
+    >>> _settled(1_790_006_400_003) == _settled(1_790_006_400_000) == 1_790_006_400_000_000_000
+    True
+    """
+    hour = round(ms * MS / HOUR) * HOUR
+    return hour if abs(hour - ms * MS) < SECOND else ms * MS
+
+
+def _archived_funding(row: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
+    """Decode a row of a fundingRate archive: time, hours, rate."""
+    ms, hours, rate = row.decode().strip().split(",")[:3]
+    ts = _settled(int(ms))
+    return [Funding(VENUE, _symbol(query), ts, ts_recv, float(rate), None, float(hours), ts)]
+
+
+def _archived_metrics(row: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
+    """Decode a row of a metrics archive: time as text, symbol, open interest, its value, then ratios.
+
+    The time is the file's own: since 2026-06-25 it names the beginning of five minutes, before it the end.
+    """
+    at, symbol, size, value = row.decode().strip().split(",")[:4]
+    ts = round(datetime.fromisoformat(at.strip()).replace(tzinfo=UTC).timestamp()) * SECOND
+    return [OpenInterest(VENUE, symbol, ts, ts_recv, _figure(size), _figure(value))]
+
+
+def _figure(cell: str) -> float | None:
+    return float(cell) if cell.strip() else None
+
+
+def _funding_info(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     return [
         FundingInterval(VENUE, one.symbol, None, ts_recv, one.fundingIntervalHours)
         for one in _INTERVALS.decode(body)
     ]
 
 
-def _best(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+def _best(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     said = _BESTS.decode(body)
     return [
         Quote(
@@ -148,11 +188,11 @@ def _best(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Eve
     ]
 
 
-def _symbol(query: Mapping[str, str]) -> str:
+def _symbol(query: Query) -> str:
     return query.get("symbol", "")
 
 
-def _server_time(body: bytes, query: Mapping[str, str], ts_recv: Nanos) -> Sequence[Event]:
+def _server_time(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     return binance.server_time(VENUE, body, ts_recv)
 
 
@@ -165,21 +205,21 @@ ENDPOINTS = (
     Endpoint(
         "instruments",
         "/fapi/v1/exchangeInfo",
-        lambda body, query, ts: binance.instruments(VENUE, body, ts),
+        lambda body, query, ts, memory: binance.instruments(VENUE, body, ts),
         cache_s=3600,
     ),
     Endpoint("depth", "/fapi/v1/depth", _depth, {"limit": "1000"}, ("symbol",), weight=20),
     Endpoint(
         "trades",
         "/fapi/v1/trades",
-        lambda body, query, ts: binance.fills(VENUE, body, _symbol(query), ts),
+        lambda body, query, ts, memory: binance.fills(VENUE, body, _symbol(query), ts),
         needs=("symbol",),
         weight=5,
     ),
     Endpoint(
         "agg_trades",
         "/fapi/v1/aggTrades",
-        lambda body, query, ts: binance.agg_trades(VENUE, body, _symbol(query), ts),
+        lambda body, query, ts, memory: binance.agg_trades(VENUE, body, _symbol(query), ts),
         {"limit": "1000"},
         ("symbol",),
         weight=20,
@@ -187,7 +227,9 @@ ENDPOINTS = (
     Endpoint(
         "candles",
         "/fapi/v1/klines",
-        lambda body, query, ts: binance.klines(VENUE, body, _symbol(query), query.get("interval", ""), ts),
+        lambda body, query, ts, memory: binance.klines(
+            VENUE, body, _symbol(query), query.get("interval", ""), ts
+        ),
         {"interval": "1m", "limit": "1000"},
         ("symbol",),
         weight=5,
@@ -214,7 +256,7 @@ ENDPOINTS = (
     Endpoint(
         "ticker",
         "/fapi/v1/ticker/24hr",
-        lambda body, query, ts: binance.days(VENUE, body, ts),
+        lambda body, query, ts, memory: binance.days(VENUE, body, ts),
         needs=("symbol",),
     ),
     Endpoint("best", "/fapi/v1/ticker/bookTicker", _best, needs=("symbol",), weight=2),
@@ -254,9 +296,61 @@ TABLES = (
     Endpoint(
         "aggTrades",
         "aggTrades",
-        lambda row, query, ts: binance.archived_agg_trade(VENUE, row, _symbol(query), ts),
+        lambda row, query, ts, memory: binance.archived_agg_trade(VENUE, row, _symbol(query), ts),
     ),
     Endpoint(
-        "trades", "trades", lambda row, query, ts: binance.archived_trade(VENUE, row, _symbol(query), ts)
+        "trades",
+        "trades",
+        lambda row, query, ts, memory: binance.archived_trade(VENUE, row, _symbol(query), ts),
+    ),
+    Endpoint(
+        "klines",
+        "klines",
+        lambda row, query, ts, memory: binance.archived_candle(
+            VENUE, row, _symbol(query), query.get("interval", ""), ts
+        ),
+    ),
+    Endpoint("fundingRate", "fundingRate", _archived_funding),
+    Endpoint("metrics", "metrics", _archived_metrics),
+)
+
+# ── What is kept of the past ──────────────────────────────────────────────────────────────────
+
+_ROOT = "data/futures/um"
+
+PAST = (
+    binance.past_trades(keeps=48 * HOUR),
+    binance.past_candles(),
+    History(
+        stream="funding_rates",
+        endpoint="funding_history",
+        start="startTime",
+        end="endTime",
+        lacks=SETTLED,
+    ),
+    History(
+        stream="open_interest",
+        endpoint="open_interest_history",
+        start="startTime",
+        end="endTime",
+        most_rows=500,
+        span=500 * 5 * MINUTE,
+        keeps=30 * DAY,
+        lacks=EVERY_FIVE_MINUTES,
+    ),
+)
+ARCHIVES = (
+    *binance.archives(_ROOT),
+    Archive(
+        stream="funding_rates",
+        layout="fundingRate",
+        monthly=_ROOT + "/monthly/fundingRate/{symbol}/{symbol}-fundingRate-{date}.zip",
+        lacks=SETTLED,
+    ),
+    Archive(
+        stream="open_interest",
+        layout="metrics",
+        daily=_ROOT + "/daily/metrics/{symbol}/{symbol}-metrics-{date}.zip",
+        lacks=EVERY_FIVE_MINUTES,
     ),
 )

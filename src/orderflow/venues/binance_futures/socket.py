@@ -23,6 +23,7 @@ from orderflow.market.events import (
 )
 from orderflow.venues import binance
 from orderflow.venues.spec import (
+    Memory,
     left_out,
 )
 
@@ -160,7 +161,7 @@ _NOT_KEPT = {
 # ── What it means ─────────────────────────────────────────────────────────────────────────────
 
 
-def decode(payload: bytes, ts_recv: Nanos) -> Sequence[Event]:
+def decode(payload: bytes, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     """Decode one WebSocket frame, combined or raw. Raises `VenueChanged` or a msgspec error."""
     try:
         frame = _COMBINED.decode(payload)

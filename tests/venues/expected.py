@@ -1,0 +1,75 @@
+"""What each venue's decoder is expected to speak, and how many recorded frames there are of each."""
+
+from orderflow.market.events import (
+    BookUpdate,
+    Candle,
+    Control,
+    Event,
+    Funding,
+    FundingInterval,
+    Ignored,
+    IndexPrice,
+    Instrument,
+    Liquidation,
+    MarkPrice,
+    Missed,
+    OpenInterest,
+    Option,
+    Quote,
+    Ticker,
+    Trade,
+    VolatilityIndex,
+)
+
+SPOKEN: dict[str, set[type[Event]]] = {
+    "binance_futures": {
+        *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, Funding, FundingInterval, OpenInterest),
+        *(Ticker, Candle, Liquidation, Instrument, Ignored, Control),
+    },
+    "binance_spot": {Quote, Trade, BookUpdate, Ticker, Candle, Instrument, Ignored, Control},
+    "hyperliquid_futures": {
+        *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, Funding, OpenInterest),
+        *(Ticker, Candle, Instrument, Ignored, Control),
+    },
+    "pyth": {Quote, Instrument, Ignored, Control},
+    "deribit_futures": {
+        *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, Funding, OpenInterest),
+        *(Ticker, Candle, Liquidation, Instrument, Ignored, Control),
+    },
+    "deribit_options": {Option, Trade, VolatilityIndex, BookUpdate, Quote, Instrument, Ignored, Control},
+    "bybit_futures": {
+        *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, Funding, FundingInterval, OpenInterest),
+        *(Ticker, Candle, Liquidation, Instrument, Ignored, Control),
+    },
+    "bybit_spot": {Quote, Trade, BookUpdate, Ticker, Candle, Instrument, Ignored, Control},
+    "kraken_futures": {
+        *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, Funding, OpenInterest, Ticker, Candle),
+        *(Liquidation, Instrument, Ignored, Control),
+    },
+    "okx_futures": {
+        *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, Funding, OpenInterest, Ticker, Candle),
+        *(Liquidation, Instrument, Ignored, Control),
+    },
+    "gate_futures": {
+        *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, Funding, FundingInterval, OpenInterest),
+        *(Ticker, Candle, Liquidation, Instrument, Ignored, Control),
+    },
+    "cme_futures": {Quote, OpenInterest, Ticker, Candle, Ignored},
+    "coinbase_spot": {Quote, Trade, BookUpdate, Ticker, Candle, Instrument, Ignored, Control, Missed},
+}
+
+# Frames received, file by file as INDEX.md counts them, less what was sent; then the rows of the table.
+EVERY: dict[str, int] = {
+    "binance_futures": 9 + 1539 + 1 + 7 + 13_384 + 11_414 + 93_954 + 3 + 7 + 500,
+    "binance_spot": 269 + 1 + 5 + 41_249 + 3 + 6238,
+    "hyperliquid_futures": 28 + 3 + 1 + 1 + 4,
+    "pyth": 1 + 3,
+    "okx_futures": 10 + 1616 + 410 + 1 + 31 + 1 + 1 + 3 + 14,
+    "deribit_futures": 138 - 2 + 2 + 5 + 4 + 1 + 11 + 12 + 22,
+    "bybit_futures": (53 - 3) + (1237 - 10) + 1 + 2 + 1 + 4,
+    "bybit_spot": (113 - 4) + (379 - 5) + 1 + 4,
+    "kraken_futures": 10 + 7175 + 1 + 6 + 2 + 3 + 1 + 6,
+    "gate_futures": 265 + 1 + 26 + 1 + 7 + 4,
+    "cme_futures": 1,
+    "coinbase_spot": (6645 - 4) + (633 - 6) + 1 + 3 + 5 + 3 + 4,
+}
