@@ -28,7 +28,7 @@ from orderflow.jobs.plan import Flushes, Plan
 from orderflow.market.errors import InvalidArgument, StoreUnusable
 from orderflow.market.events import HOUR, Gap, Nanos
 from orderflow.publish import Publisher, Publishing
-from orderflow.store import access, messages, runs, tables
+from orderflow.store import access, messages, opening, runs, tables
 from orderflow.store.access import Service
 from orderflow.store.live import Live
 from orderflow.store.runs import Kind, Run
@@ -77,7 +77,7 @@ class Collector:
         self._hurry = asyncio.Event()
         self._collecting = False
         self._unwritten: deque[Batch] = deque()  # taken from the writer, and not yet in the database
-        self._connection = tables.open_for_writing(plan.db, memory_limit=plan.memory_limit)
+        self._connection = opening.open_for_writing(plan.db, memory_limit=plan.memory_limit)
         try:
             self._open(door)
         except BaseException:

@@ -21,7 +21,7 @@ import pyarrow as pa
 from orderflow.market.errors import StoreUnusable
 from orderflow.market.events import US, Event, Gap, Instrument, Nanos
 from orderflow.market.streams import KEPT, LARGE_TRADES, OPEN_INTEREST, STREAMS, TRADES, Column, Stream
-from orderflow.store import merge, messages, tables
+from orderflow.store import layout, merge, messages, tables
 from orderflow.store.messages import Outlet
 from orderflow.store.rows import NULL, Rows, packed
 from orderflow.store.runs import Run
@@ -85,6 +85,7 @@ class Writer:
         self._instruments: list[Instrument] = []
         self._series: dict[str, dict[str, int]] = {}  # venue → symbol → number
         self._names: list[tuple[str, str]] = []  # number → (venue, symbol)
+        self._layout = layout.of(self._cursor)
         self._known = {name: merge.Known(self._cursor, stream) for name, stream in STREAMS.items()}
 
     # ── On the thread that collects ───────────────────────────────────────────────────────────
@@ -238,7 +239,7 @@ class Writer:
     def _keep(self, stream: Stream, rows: str, run: Run) -> None:
         """Insert what a query over the batch gives, and tell it to those who read on."""
         said = [run.kind, run.id]
-        self._cursor.execute(f"INSERT INTO {stream.name} BY NAME {rows}", said)
+        self._cursor.execute(f"INSERT INTO {self._layout.hot(stream.name)} BY NAME {rows}", said)
         if self._outlet is not None and stream.name in self._outlet.streams:
             self._outlet.append(self._cursor.execute(messages.telling(stream, rows), said).fetchall())
 
