@@ -89,6 +89,7 @@ def _store(collector: Collector) -> dict[str, Any]:
         "rows_recovered": collector.recovered.total(),
         "rows_per_s": flushes.rows_per_s,
         "flush_median_ms": round(seconds[len(seconds) // 2] * 1000, 1) if seconds else None,
+        "flush_p99_ms": round(seconds[int(len(seconds) * 0.99)] * 1000, 1) if seconds else None,
         "flush_interval_s": collector.plan.flush_interval_s,
         "tables": dict(flushes.rows),
         "served_at": collector.service.uri,
