@@ -41,7 +41,9 @@ _USEFUL = {"httpfs": "httpfs"}  # for data in S3
 _EXTRA = "pip install 'crypto-orderflow[scale]'"
 
 # Commits that touch other rows are tried again by DuckLake itself, so often and after so long.
-_RETRIES = "SET ducklake_max_retry_count = 100; SET ducklake_retry_wait_ms = 20; SET ducklake_retry_backoff = 1.2"
+_RETRIES = (
+    "SET ducklake_max_retry_count = 100; SET ducklake_retry_wait_ms = 20; SET ducklake_retry_backoff = 1.2"
+)
 _STUCK_S = 60  # a transaction of ours that says nothing for so long is ended by PostgreSQL
 
 REFUSED = "orderflow: the share is held by another"  # what PostgreSQL says of a commit that came too late
@@ -87,7 +89,9 @@ def parse(store: str) -> Lake:
         options[found[1]] = found[2]
         catalogue = catalogue[: found.start()]
     if unknown := options.keys() - {"data"}:
-        raise InvalidArgument(f"a lake has no {unknown.pop()!r}", hint="after `;` it says data = FOLDER or s3://…")
+        raise InvalidArgument(
+            f"a lake has no {unknown.pop()!r}", hint="after `;` it says data = FOLDER or s3://…"
+        )
     if not catalogue.removeprefix(_POSTGRES).strip():
         raise InvalidArgument(
             f"{store!r} names no catalogue", hint="ducklake:postgres:dbname=market host=… ; data = FOLDER"
@@ -107,7 +111,8 @@ def open_for_writing(
     Raises `StoreUnusable` in one line: extensions that are not installed, a catalogue that does not
     answer, no folder for its rows, or another program's catalogue.
     """
-    _make(lake)
+    if not claim:  # who holds a share has found it there
+        make(lake)
     connection = _connect(lake, claim, memory_limit, threads)
     try:
         connection.execute("SET TimeZone = 'UTC'")
@@ -129,7 +134,7 @@ def open_to_read(lake: Lake) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _make(lake: Lake) -> None:
+def make(lake: Lake) -> None:
     """Make the catalogue where there is none yet, and let it know where its rows go."""
     if lake.data and "://" not in lake.data:
         try:
@@ -236,16 +241,21 @@ def tidy(connection: duckdb.DuckDBPyConnection, *, whole: bool = False) -> int:
 
     `whole` joins large files too: worth it when a day is over. Collecting goes on meanwhile; where both
     touch the same file the later commit is refused and comes again. Returns how many files were joined.
+    What goes wrong with it is logged: it is tried again another time.
     """
     bound = "" if whole else f", max_file_size => {SMALL_BYTES}"
+    joined = 0
     with connection.cursor() as cursor:
-        ((joined,),) = cursor.execute(
-            "SELECT coalesce(sum(files_processed), 0)::BIGINT"
-            f" FROM ducklake_merge_adjacent_files(current_database(){bound})"
-        ).fetchall()
-        for job in ("expire_snapshots", "cleanup_old_files"):
-            cursor.execute(
-                f"SELECT count(*) FROM ducklake_{job}(current_database(),"
-                f" older_than => now() - INTERVAL '{KEPT_SNAPSHOTS}')"
+        try:
+            ((joined,),) = cursor.execute(
+                "SELECT coalesce(sum(files_processed), 0)::BIGINT"
+                f" FROM ducklake_merge_adjacent_files(current_database(){bound})"
             ).fetchall()
+            for job in ("expire_snapshots", "cleanup_old_files"):
+                cursor.execute(
+                    f"SELECT count(*) FROM ducklake_{job}(current_database(),"
+                    f" older_than => now() - INTERVAL '{KEPT_SNAPSHOTS}')"
+                ).fetchall()
+        except duckdb.Error as error:
+            log.info("tidying the lake was put off: %s", " ".join(str(error).split())[:200])
     return joined

@@ -46,9 +46,7 @@ class Late(NamedTuple):
 class Known:
     """What one stream's table holds, as far as it must be known to add to it."""
 
-    def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, stream: Stream, since: Nanos | None = None
-    ) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, stream: Stream, since: Nanos | None = None) -> None:
         """`since` bounds what is read of a large table: all rows of before are looked up as they come."""
         self._cursor, self._stream = cursor, stream
         self._since = _NOTHING if since is None else since
@@ -83,7 +81,9 @@ class Known:
         self._staged.clear()
 
     def rollback(self) -> None:
-        if self._layout.lake:  # who lost the connection does not know what was committed: no id is given twice
+        if (
+            self._layout.lake
+        ):  # who lost the connection does not know what was committed: no id is given twice
             for key, top in self._staged.items():
                 self._tops[key] = self._tops.get(key, _Top())._replace(id=top.id)
         self._staged.clear()
@@ -111,9 +111,7 @@ class Known:
         for one in present:
             highest[one] = self._top(int(one), names).order
         unsure = np.flatnonzero(keep & ((order <= highest[series]) | (_stamps(rows) < self._since)))
-        if len(unsure) and (
-            self._since > _NOTHING or any(self._top(int(one), names).id for one in present)
-        ):
+        if len(unsure) and (self._since > _NOTHING or any(self._top(int(one), names).id for one in present)):
             keep[unsure[self._stored(rows[unsure], texts, names)]] = False
         for one in present:
             mine = order[(series == one) & keep]

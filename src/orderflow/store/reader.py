@@ -58,9 +58,11 @@ _GAP_COLUMNS = (
 class Reader:
     """Questions to a database of ours: `connection` has it open, or attached over Quack as `catalog`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = "") -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, catalog: str = "", *, lake: bool = False
+    ) -> None:
         self._connection = connection
-        self._catalog = catalog
+        self._catalog, self._lake = catalog, lake
 
     def close(self) -> None:
         self._connection.close()
@@ -87,6 +89,9 @@ class Reader:
 
     def symbols(self) -> list[str]:
         """Return the symbols that the database was laid out for, in alphabetical order."""
+        if self._lake:
+            found = self._rows("SELECT DISTINCT value FROM about WHERE key = 'symbol'")
+            return sorted(symbol for (symbol,) in found)
         ((found,),) = self._rows("SELECT enum_range((SELECT symbol FROM prices LIMIT 0))")
         return sorted(found)
 

@@ -23,7 +23,7 @@ import msgspec
 import psycopg
 
 from orderflow.market.errors import InvalidArgument, StoreUnusable
-from orderflow.store.lake import ALIVE, REFUSED, Lake
+from orderflow.store.lake import ALIVE, REFUSED, Lake, make
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +122,7 @@ class Shares:
                 f"{len(division.names)} {division.by} cannot be divided into {division.shares} shares",
                 hint="at most one share for each of them",
             )
+        make(lake)
         self.division = division
         self._postgres = lake.postgres
         with self._connect() as connection, connection.transaction():
@@ -189,7 +190,9 @@ class Shares:
             "INSERT INTO orderflow_division (shares, divided_by, names) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
             [mine.shares, mine.by, list(mine.names)],
         )
-        found = connection.execute("SELECT shares, divided_by, names FROM orderflow_division FOR UPDATE").fetchone()
+        found = connection.execute(
+            "SELECT shares, divided_by, names FROM orderflow_division FOR UPDATE"
+        ).fetchone()
         if found is None or Division(found[0], found[1], tuple(found[2])) == mine:
             return
         held = connection.execute(

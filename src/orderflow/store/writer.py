@@ -64,7 +64,9 @@ class Flushed(NamedTuple):
 class Writer:
     """Writes runs into one database, one at a time: `run` is the one that rows belong to from now on.
 
-    An `outlet` is given the rows of its streams as messages, in the transaction that writes them.
+    An `outlet` is given the rows of its streams as messages, in the transaction that writes them; `box`
+    is its name where a lake has several. `since` bounds what is read of the tables to begin with, and
+    `lists` says whose instruments are kept.
     Not for two threads at once, save `adders` beside `write`.
     """
 
@@ -75,9 +77,12 @@ class Writer:
         *,
         large_trade_usd: Mapping[str, float] | None = None,
         outlet: Outlet | None = None,
+        box: str = messages.OUTBOX,
         since: Nanos | None = None,
+        lists: Callable[[Instrument], bool] = lambda one: True,
     ) -> None:
         self._cursor = connection.cursor()
+        self._box, self._lists = box, lists
         self._outlet = outlet
         self.run = run
         self._large = LARGE_TRADE_USD if large_trade_usd is None else large_trade_usd
@@ -183,7 +188,7 @@ class Writer:
                 self._upsert_gaps(batch, run)
                 self._upsert_instruments(batch.instruments)
                 if self._outlet is not None and (number := self._outlet.stage()) is not None:
-                    messages.note(self._cursor, number)
+                    messages.note(self._cursor, number, self._box)
                 self._cursor.commit()
             except duckdb.TransactionException as error:
                 if attempt == tables.ATTEMPTS or not tables.conflicting(error) or not self._layout.lake:
@@ -330,7 +335,7 @@ class Writer:
         self._cursor.unregister("told_gaps")
 
     def _upsert_instruments(self, instruments: Iterable[Instrument]) -> None:
-        latest = {(one.venue, one.native): one for one in instruments}
+        latest = {(one.venue, one.native): one for one in instruments if self._lists(one)}
         if not latest:
             return
         self._cursor.register("listed", pa.Table.from_pylist([_listed(one) for one in latest.values()]))

@@ -1,0 +1,158 @@
+"""Several collectors and readers on one lake, with a real PostgreSQL: one dies, its share is taken over."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from orderflow.store import access, lake
+from orderflow.store.reader import Reader
+from tests.store.lakes import a_lake
+from tests.system.product import TWO_VENUES, Product, Running, Simulator, until
+from tests.system.promise import unexplained
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
+VENUES = TWO_VENUES.split(",")
+RATE = 20.0  # trades a second, symbol and venue
+KEYS = {
+    "trades": "trade_id",
+    "prices": "sequence",
+    "orderbooks": "timestamp, sequence",
+    "mark_prices": "timestamp",
+    "candles": "interval, open_time",
+    "instruments": "native",
+}
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    with a_lake(tmp_path) as found:
+        yield found
+
+
+def started(product: Product, simulator: Simulator, address: str, name: str, *more: str) -> Running:
+    """Start a collector of the lake, with a folder of its own for what stays on its machine."""
+    return product.start(
+        "orderflow", "up", "--store", address, "--simulator", simulator.url, "--venues", TWO_VENUES,
+        "--symbols", ",".join(SYMBOLS), "--port", "0", "--json", *more,
+        ORDERFLOW_STATE=str(product.folder / name / "lake"), FLUSH_INTERVAL="0.5", ORDERFLOW_BACKFILL="false",
+    )  # fmt: skip
+
+
+class Reading(threading.Thread):
+    """A reader that asks again and again; what goes wrong with it is kept."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(daemon=True)
+        self.reader, self.asked, self.failed = access.open_reader(address), 0, list[str]()
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        before = 0
+        while not self._over.wait(0.2):
+            rows = self.reader.counts()["trades"]
+            if rows < before:
+                self.failed.append(f"{rows} trades after {before}")
+            before, self.asked = rows, self.asked + 1
+            if rows and not self.reader.quotes("BTCUSDT"):
+                self.failed.append("no quote of BTCUSDT")
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join()
+        self.reader.close()
+
+
+def runs_of(reader: Reader, share: tuple[str, ...]) -> set[int]:
+    """Return the runs that wrote trades of these symbols."""
+    return {run for symbol in share for run in reader.window("trades", symbol).columns["run"]}
+
+
+def query(address: str, sql: str) -> list[tuple[Any, ...]]:
+    connection = lake.open_to_read(lake.parse(address))
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+def trades_since(address: str, symbols: tuple[str, ...], us: int) -> bool:
+    """Tell whether each of these symbols has trades on each venue that were received since."""
+    found = query(
+        address,
+        f"SELECT count(DISTINCT (venue, symbol)) FROM trades WHERE symbol IN {symbols} AND epoch_us(received) > {us}",
+    )
+    return found[0][0] == len(symbols) * len(VENUES)
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def checked(address: str, simulator: Simulator) -> dict[str, int]:
+    """Check that no row is there twice, and that each trade that is missing lies in a gap."""
+    for table, key in KEYS.items():
+        doubled = query(
+            address, f"SELECT venue, symbol, {key} FROM {table} GROUP BY ALL HAVING count(*) > 1 LIMIT 3"
+        )
+        assert not doubled, f"{table}: {doubled}"
+    twice = query(address, "SELECT venue, symbol, id FROM trades GROUP BY ALL HAVING count(*) > 1 LIMIT 3")
+    assert not twice, f"ids: {twice}"
+    counted = {"stored": 0, "missing": 0}
+    for venue in VENUES:
+        for symbol in SYMBOLS:
+            where = f"venue = '{venue}' AND symbol = '{symbol}'"
+            there = {int(id) for (id,) in query(address, f"SELECT trade_id FROM trades WHERE {where}")}
+            ledger = [row for row in simulator.rows(venue, symbol, from_id=min(there)) if row["id"] <= max(there)]
+            missing = [row for row in ledger if row["id"] not in there]
+            gaps = query(
+                address,
+                'SELECT epoch_ms("from"), epoch_ms("until"), reason FROM gaps'
+                f" WHERE stream = 'trades' AND {where}",
+            )
+            silent = unexplained(missing, gaps)  # type: ignore[arg-type]
+            assert not silent, f"{venue} {symbol}: missing, and no gap says so: {silent[:3]}; gaps: {gaps}"
+            assert all(end is None or since <= end for since, end, _ in gaps), gaps
+            counted["stored"] += len(there)
+            counted["missing"] += len(missing)
+    return counted
+
+
+@pytest.mark.slow
+def test_a_dead_collectors_share_is_taken_over_and_every_row_is_there_once(
+    product: Product, address: str
+) -> None:
+    simulator = product.simulator(",".join(SYMBOLS), RATE)
+    other = started(product, simulator, address, "other", "--shard", "2/2")
+    second = other.ready()
+    one = started(product, simulator, address, "one", "--shards", "2")
+    first = one.ready()
+    assert (first["share"]["number"], second["share"]["number"]) == (1, 2)
+    mine, theirs = tuple(first["share"]["symbols"]), tuple(second["share"]["symbols"])
+    assert sorted(mine + theirs) == sorted(SYMBOLS)
+    since = now_us()
+    until(lambda: trades_since(address, SYMBOLS, since), "trades of all symbols")
+    readers = [Reading(address), Reading(address)]
+    for reader in readers:
+        reader.start()
+    other.kill()
+    died = now_us()
+    third = one.ready()
+    assert third["share"]["number"] == second["share"]["number"]
+    assert third["share"]["epoch"] > second["share"]["epoch"]
+    until(lambda: trades_since(address, SYMBOLS, max(died, now_us() - 3_000_000)), "trades of all symbols again")
+    took_s = (now_us() - died) / 1e6
+    time.sleep(1)
+    for reader in readers:
+        reader.stop()
+        assert reader.asked > 5 and not reader.failed, reader.failed
+    assert one.stop() == 0, one.stderr
+    counted = checked(address, simulator)
+    assert counted["missing"] > 0, counted
+    reasons = query(address, "SELECT DISTINCT reason FROM gaps WHERE symbol IN " + str(theirs))
+    assert any("no collector was running" in reason for (reason,) in reasons), reasons
+    print(counted, f"{took_s:.1f} s")
