@@ -107,7 +107,9 @@ def checked(address: str, simulator: Simulator) -> dict[str, int]:
         for symbol in SYMBOLS:
             where = f"venue = '{venue}' AND symbol = '{symbol}'"
             there = {int(id) for (id,) in query(address, f"SELECT trade_id FROM trades WHERE {where}")}
-            ledger = [row for row in simulator.rows(venue, symbol, from_id=min(there)) if row["id"] <= max(there)]
+            ledger = [
+                row for row in simulator.rows(venue, symbol, from_id=min(there)) if row["id"] <= max(there)
+            ]
             missing = [row for row in ledger if row["id"] not in there]
             gaps = query(
                 address,
@@ -144,7 +146,9 @@ def test_a_dead_collectors_share_is_taken_over_and_every_row_is_there_once(
     third = one.ready()
     assert third["share"]["number"] == second["share"]["number"]
     assert third["share"]["epoch"] > second["share"]["epoch"]
-    until(lambda: trades_since(address, SYMBOLS, max(died, now_us() - 3_000_000)), "trades of all symbols again")
+    until(
+        lambda: trades_since(address, SYMBOLS, max(died, now_us() - 3_000_000)), "trades of all symbols again"
+    )
     took_s = (now_us() - died) / 1e6
     time.sleep(1)
     for reader in readers:

@@ -165,7 +165,7 @@ def open_reader(where: Path | str, *, token: str = "") -> Reader:
             )
         return Reader(attached, _CATALOG)
     if lake.is_lake(where):
-        return Reader(lake.open_to_read(lake.parse(str(where))), lake=True)
+        return Reader(lake.open_to_read(lake.parse(str(where))))
     path = Path(where)
     if (told := _told(path)) is not None:
         if (attached := _attached(told.uri, told.token)) is not None:

@@ -27,7 +27,7 @@ from orderflow.market.events import (
 )
 from orderflow.market.instruments import MARKETS, Series, venue_id
 from orderflow.market.streams import KEPT, STREAMS
-from orderflow.store import columnar
+from orderflow.store import columnar, layout
 from orderflow.store.answers import (
     Coverage,
     GapRow,
@@ -58,11 +58,9 @@ _GAP_COLUMNS = (
 class Reader:
     """Questions to a database of ours: `connection` has it open, or attached over Quack as `catalog`."""
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, catalog: str = "", *, lake: bool = False
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = "") -> None:
         self._connection = connection
-        self._catalog, self._lake = catalog, lake
+        self._catalog, self._lake = catalog, not catalog and layout.of(connection).lake
 
     def close(self) -> None:
         self._connection.close()
