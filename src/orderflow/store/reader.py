@@ -208,9 +208,18 @@ class Reader:
         """Return open, high, low, close and volumes, a row a bar and venue: see `store.bars`."""
         return bars.bars(self._session, symbol, venues, bar(length), since, until, source)
 
-    def percentiles(self, symbol: str, venues: Among, since: Nanos, until: Nanos, **how: Any) -> Window:
+    def percentiles(
+        self,
+        symbol: str,
+        venues: Among,
+        since: Nanos,
+        until: Nanos,
+        at: Sequence[float] = statistics.PERCENTILES,
+        step: str = "1s",
+        of: statistics.Of = "prices",
+    ) -> Window:
         """Return the percentiles of the price, a row a venue: see `store.statistics`."""
-        return statistics.percentiles(self._session, symbol, venues, since, until, **how)
+        return statistics.percentiles(self._session, symbol, venues, since, until, at, step, of)
 
     def volatility(
         self,
