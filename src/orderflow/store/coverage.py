@@ -45,14 +45,24 @@ def gaps(
 
 
 def coverages(
-    session: Session, stream: str, symbol: str, venues: Sequence[str], since: Nanos, until: Nanos
+    session: Session,
+    stream: str,
+    symbol: str,
+    venues: str | Sequence[str] | None,
+    since: Nanos,
+    until: Nanos,
 ) -> dict[str, Coverage]:
-    """Return, for each venue, what share of a window of its stream was collected, with the gaps in it."""
+    """Return, for each venue, what share of a window of its stream was collected, with the gaps in it.
+
+    None are the venues that have such a stream; an empty list is none.
+    """
     source = session.source(stream)
     if since >= until:
         raise InvalidArgument(f"no window from {at(since)} to {at(until)}")
-    venues, symbol = venue_ids(venues), session.symbol(symbol)
-    if not venues:
+    symbol = session.symbol(symbol)
+    if venues is None:
+        venues = [one.venue for one in MARKETS.values() if stream in one.streams]
+    if not (venues := venue_ids(venues)):
         return {}
     missing = gaps(session, symbol, venues, since, until, stream)
     where, bound = session.where(symbol, venues, since, until)

@@ -305,9 +305,9 @@ class Reader:
         return found
 
     def coverages(
-        self, stream: str, symbol: str, venues: Sequence[str], since: Nanos, until: Nanos
+        self, stream: str, symbol: str, venues: Among, since: Nanos, until: Nanos
     ) -> dict[str, Coverage]:
-        """Return the coverage of each of several venues."""
+        """Return the coverage of each venue; None are those that have the stream by their declaration."""
         return coverage.coverages(self._session, stream, symbol, venues, since, until)
 
     def instruments(self, symbol: str | None = None, venue: str | None = None) -> list[Listing]:
