@@ -164,19 +164,24 @@ def liquidation_bars(
     session: Session,
     symbol: str,
     venues: str | Sequence[str] | None,
-    bar: Bar,
+    bar: Bar | None,
     since: Nanos,
     until: Nanos,
     min_value: float = 0.0,
 ) -> Window:
-    """Return what was closed by force in each bar of time, a venue, by side; empty bars are absent."""
-    since = bar.begin(since)
+    """Return what was closed by force in each bar of time, a venue, by side; empty bars are absent.
+
+    Without a bar it is one row a venue, of the whole window.
+    """
+    since = since if bar is None else bar.begin(since)
     where, bound = _above(session, symbol, venues, since, until, min_value)
+    number = "0" if bar is None else bar.of("timestamp")
+    opens = f"make_timestamp({since // US} + number)" if bar is None else bar.opens("number")
     found = session.arrow(
         f"""
-        SELECT venue::VARCHAR AS venue, {bar.opens("number")} AS open_time, {_SIDES},
+        SELECT venue::VARCHAR AS venue, {opens} AS open_time, {_SIDES},
             max(value) AS largest_value, min(price) AS lowest, max(price) AS highest
-        FROM (SELECT *, {bar.of("timestamp")} AS number FROM {session.source("liquidations")} {where})
+        FROM (SELECT *, {number} AS number FROM {session.source("liquidations")} {where})
         GROUP BY venue, number ORDER BY open_time, venue
         """,
         bound,
@@ -186,7 +191,15 @@ def liquidation_bars(
     quoted = ("largest_value", "lowest", "highest")
     units = {"open_time": "UTC", **_SIDE_UNITS, **dict.fromkeys(quoted, "quote")}
     return described(
-        session, found, f"{bar.name} bars", "liquidations", symbol, venues, since, until, units=units
+        session,
+        found,
+        "totals" if bar is None else f"{bar.name} bars",
+        "liquidations",
+        symbol,
+        venues,
+        since,
+        until,
+        units=units,
     )
 
 

@@ -233,6 +233,10 @@ class Reader:
         """Return the realised volatility, a row a venue: see `store.statistics`."""
         return statistics.volatility(self._session, symbol, venues, since, until, step, of)
 
+    def flow(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window:
+        """Return what was traded, by the taker's side, a row a venue: see `store.statistics`."""
+        return statistics.flow(self._session, symbol, venues, since, until)
+
     def volume_by_price(
         self,
         symbol: str,
@@ -281,10 +285,17 @@ class Reader:
         return payments.liquidation_map(self._session, symbol, venues, since, until, size, bins, min_value)
 
     def liquidation_bars(
-        self, symbol: str, venues: Among, length: str, since: Nanos, until: Nanos, min_value: float = 0.0
+        self,
+        symbol: str,
+        venues: Among,
+        length: str | None,
+        since: Nanos,
+        until: Nanos,
+        min_value: float = 0.0,
     ) -> Window:
         """Return what was closed by force when, by side, a row a bar and venue: see `store.payments`."""
-        return payments.liquidation_bars(self._session, symbol, venues, bar(length), since, until, min_value)
+        among = None if length is None else bar(length)
+        return payments.liquidation_bars(self._session, symbol, venues, among, since, until, min_value)
 
     # ── What is known of the rows ─────────────────────────────────────────────────────────────
 

@@ -136,6 +136,32 @@ def volatility(
     )
 
 
+def flow(
+    session: Session, symbol: str, venues: str | Sequence[str] | None, since: Nanos, until: Nanos
+) -> Window:
+    """Return what was traded, a row a venue: rows, volumes by the taker's side, and the prices' range."""
+    where, bound = session.where(symbol, venues, since, until)
+    at = "epoch_us(timestamp)::HUGEINT * 9223372036854775808 + id"
+    found = session.arrow(
+        f"""
+        SELECT venue::VARCHAR AS venue, count(*) AS trades, {whole("quantity")} AS volume,
+            {whole("quantity", "NOT is_buyer_maker")} AS buy_volume,
+            {whole("quantity", "is_buyer_maker")} AS sell_volume,
+            buy_volume - sell_volume AS delta, {whole("value")} AS quote_volume,
+            quote_volume / nullif(volume, 0) AS vwap, arg_min(price, {at}) AS first, min(price) AS lowest,
+            max(price) AS highest, arg_max(price, {at}) AS last
+        FROM {session.source("trades")} {where} GROUP BY venue ORDER BY 1
+        """,
+        bound,
+    )
+    if not found.num_rows:
+        raise nothing(session, "trades", symbol, venues, since, until)
+    volumes = ("volume", "buy_volume", "sell_volume", "delta")
+    quoted = ("quote_volume", "vwap", "first", "lowest", "highest", "last")
+    units = {"trades": "count", **dict.fromkeys(volumes, "base"), **dict.fromkeys(quoted, "quote")}
+    return described(session, found, "flows", "trades", symbol, venues, since, until, units=units)
+
+
 # ── Volume by price ───────────────────────────────────────────────────────────────────────────
 
 MOST_BINS = 10_000

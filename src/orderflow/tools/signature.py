@@ -7,6 +7,8 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+INSTANT = ["string", "integer"]  # the type of a time in a schema
+
 
 class Parameter(msgspec.Struct, frozen=True):
     """One argument of a tool, as its schema and its page show it."""
@@ -21,6 +23,10 @@ class Parameter(msgspec.Struct, frozen=True):
     def listed(self) -> bool:
         return self.schema.get("type") == "array"
 
+    @property
+    def is_instant(self) -> bool:
+        return self.schema.get("type") == INSTANT
+
     def shown(self) -> dict[str, Any]:
         """Return its JSON Schema with the doc, and the default where there is one."""
         found = {**self.schema, "description": self.doc} if self.doc else dict(self.schema)
@@ -33,6 +39,8 @@ class Parameter(msgspec.Struct, frozen=True):
         kind = self.schema.get("type", "")
         if "enum" in self.schema:
             kind = " | ".join(str(one) for one in self.schema["enum"])
+        elif kind == INSTANT:
+            kind = "time as -4h, now, ISO 8601 or epoch milliseconds"
         elif kind == "array":
             kind = f"list of {' | '.join(self.schema.get('items', {}).get('enum', ['text']))}"
         low, high = self.schema.get("minimum"), self.schema.get("maximum")
