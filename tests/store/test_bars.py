@@ -35,7 +35,7 @@ def put(filled: Any, fills: list[Fill], venue: str = "binance_spot", run: int = 
         for id, fill in enumerate(fills, 1)
     ]
     filled.connection.executemany(
-        "INSERT INTO trades (venue, symbol, id, timestamp, received, trade_id, price, quantity, value,"
+        "INSERT INTO trades_hot (venue, symbol, id, timestamp, received, trade_id, price, quantity, value,"
         " is_buyer_maker, side, count, clock, source, run) SELECT $1, $2, $3, make_timestamp($4),"
         " make_timestamp($4), $5, $6, $7, $6 * $7, $8, if($8, 'sell', 'buy'), 1, 'venue', 'live', $9",
         rows,

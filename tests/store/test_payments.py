@@ -24,7 +24,7 @@ def told(
     """Put a row that tells, `at` seconds, the rate of the settlement at `settles` seconds."""
     instant = None if settles is None else filled.at(settles) // 1000
     filled.connection.execute(
-        "INSERT INTO funding_rates (venue, symbol, id, timestamp, received, funding_rate, interval_hours,"
+        "INSERT INTO funding_rates_hot (venue, symbol, id, timestamp, received, funding_rate, interval_hours,"
         " next_funding_time, clock, source, run) VALUES (?, 'BTCUSDT', ?, make_timestamp(?), make_timestamp(?),"
         " ?, ?, make_timestamp(?), 'venue', 'live', 1)",
         [venue, round(at * 10), filled.at(at) // 1000, filled.at(at) // 1000, rate, hours, instant],

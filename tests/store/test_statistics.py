@@ -23,7 +23,7 @@ def filled(emptied: Any) -> Any:
 
 def mids(filled: Any, prices: dict[float, float], venue: str = "binance_spot") -> None:
     filled.connection.executemany(
-        "INSERT INTO prices (venue, symbol, id, timestamp, received, mid_price, clock, source, run)"
+        "INSERT INTO prices_hot (venue, symbol, id, timestamp, received, mid_price, clock, source, run)"
         " SELECT $1, 'BTCUSDT', $2, make_timestamp($3), make_timestamp($3), $4, 'venue', 'live', 1",
         [(venue, id, filled.at(at) // 1000, price) for id, (at, price) in enumerate(prices.items(), 1)],
     )

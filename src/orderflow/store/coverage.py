@@ -56,7 +56,7 @@ def coverages(
 
     None are the venues that have such a stream; an empty list is none.
     """
-    source = session.source(stream)
+    source = session.source(stream, symbol, venues)
     if since >= until:
         raise InvalidArgument(f"no window from {at(since)} to {at(until)}")
     symbol = session.symbol(symbol)
@@ -99,7 +99,7 @@ def _heard(
     for one in dict.fromkeys(one for venue in venues for one in MARKETS[venue].streams):
         where, values = session.where(symbol, venues, since - HOUR, until + HOUR)
         parts.append(
-            f"SELECT venue, run, max(received) AS last FROM {session.source(one)} {where} GROUP BY ALL"
+            f"SELECT venue, run, max(received) AS last FROM {session.source(one, symbol, venues)} {where} GROUP BY ALL"
         )
         bound += values
     where, values = session.where(symbol, venues, since - DAY, until + DAY)
@@ -111,7 +111,7 @@ def _heard(
         f" FROM heard JOIN runs ON id = run WHERE NOT ({past}) GROUP BY venue, id"
         " UNION ALL"
         " SELECT venue::VARCHAR, epoch_us(min(timestamp)) * 1000, epoch_us(max(timestamp)) * 1000"
-        f" FROM {session.source(stream)} {where} AND run IN (SELECT id FROM runs WHERE {past})"
+        f" FROM {session.source(stream, symbol, venues)} {where} AND run IN (SELECT id FROM runs WHERE {past})"
         " GROUP BY venue, run",
         [*bound, *values],
     )

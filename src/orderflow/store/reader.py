@@ -30,11 +30,11 @@ from orderflow.market.streams import KEPT, STREAMS
 from orderflow.store import bars, columnar, coverage, payments, statistics, windows
 from orderflow.store.answers import Coverage, GapRow, Listing, SeriesRows, Trades
 from orderflow.store.bar import bar
+from orderflow.store.identifiers import identifier
 from orderflow.store.live import RECENT_TRADES
 from orderflow.store.runs import RUN_COLUMNS, Run
 from orderflow.store.session import Session
 from orderflow.store.statements import checksum, event, event_columns
-from orderflow.store.tables import identifier
 from orderflow.store.windows import Window
 
 E = TypeVar("E", bound=Event)

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from orderflow.market.errors import Disconnected, InvalidArgument, StoreUnusable
 from orderflow.market.events import Nanos
-from orderflow.market.instruments import venue_id
+from orderflow.market.instruments import MARKETS, Series, venue_id
 from orderflow.market.streams import STREAMS
 from orderflow.store.answers import resolve
+from orderflow.store.identifiers import identifier
 from orderflow.store.statements import Parameter, micros, render
-from orderflow.store.tables import identifier
 
 _KINDS = ("simulated", "live", "replay", "backfill")  # the first that a database has is what it is
 
@@ -30,6 +30,8 @@ class Session:
     def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = "") -> None:
         self._connection = connection
         self._catalog = catalog
+        self._views: set[str] = set()
+        self._symbols: set[str] = set()
 
     def close(self) -> None:
         self._connection.close()
@@ -77,13 +79,41 @@ class Session:
 
     def symbol(self, asked: str) -> str:
         """Return a symbol as the database has it; raise `UnknownSymbol` with the nearest."""
-        return resolve(asked, self.symbols())
+        if asked not in self._symbols:  # one that is there once stays
+            self._symbols = set(self.symbols())
+        return asked if asked in self._symbols else resolve(asked, sorted(self._symbols))
 
-    def source(self, stream: str) -> str:
-        """Return what to select a stream's rows from; raise `InvalidArgument` for an unknown stream."""
+    def source(
+        self, stream: str, symbol: str | None = None, venues: str | Sequence[str] | None = None
+    ) -> str:
+        """Return what to select a stream's rows of a symbol and some venues from, `where` them.
+
+        The named views of the series, where there are, so that no other series' archive is looked into.
+        Raises `InvalidArgument` for an unknown stream.
+        """
         if stream not in STREAMS:
             raise InvalidArgument(f"unknown stream {stream[:40]!r}", hint=f"streams: {', '.join(STREAMS)}")
-        return identifier(stream)
+        if symbol is None:
+            return identifier(stream)
+        asked = venue_ids(venues) or list(MARKETS)
+        names = [
+            Series(self.symbol(symbol), venue, stream, False).name
+            for venue in asked
+            if stream in MARKETS[venue].streams
+        ]
+        if not names or not self._has_views(names):
+            return identifier(stream)
+        return f"({' UNION ALL '.join(f'SELECT * FROM {identifier(name)}' for name in names)})"
+
+    def _has_views(self, names: Sequence[str]) -> bool:
+        """Tell whether all of these series have a view; one that is there once stays."""
+        if unsure := [name for name in names if name not in self._views]:
+            found = self.rows(
+                f"SELECT view_name FROM duckdb_views() WHERE view_name IN ({', '.join('?' * len(unsure))})",
+                unsure,
+            )
+            self._views |= {name for (name,) in found}
+        return self._views.issuperset(names)
 
     def where(
         self,

@@ -14,8 +14,9 @@ from orderflow.store import columnar, frames
 from orderflow.store.answers import Coverage, GapRow, Table, Values, at
 from orderflow.store.bar import Bar
 from orderflow.store.coverage import coverages, gaps
+from orderflow.store.identifiers import identifier
 from orderflow.store.session import Session, venue_ids
-from orderflow.store.tables import columns, identifier
+from orderflow.store.tables import columns
 
 if TYPE_CHECKING:
     import pandas
@@ -156,7 +157,7 @@ def select(
     order = "ASC" if limit is None else "DESC"
     names = ", ".join(identifier(one.name) for one in columns(STREAMS[stream]))
     found = session.arrow(
-        f"SELECT {names} FROM {session.source(stream)} {where} {last}"
+        f"SELECT {names} FROM {session.source(stream, symbol, venues)} {where} {last}"
         f" ORDER BY timestamp {order}, venue {order}, id {order} {cut}",
         [*bound, *(value for _, value in conditions)],
     )
@@ -236,7 +237,7 @@ def nothing(
     extra = " AND ".join([where, *(sql for sql, _ in conditions)])
     ((first, last),) = session.rows(
         "SELECT epoch_us(min(timestamp)) * 1000, epoch_us(max(timestamp)) * 1000"
-        f" FROM {session.source(stream)} {extra}",
+        f" FROM {session.source(stream, symbol, venues)} {extra}",
         [*bound, *(value for _, value in conditions)],
     )
     where_from = f" on {', '.join(venue_ids(venues))}" if venues else ""
