@@ -204,7 +204,10 @@ def volume_by_price(
     }  # fmt: skip
     notes = {"size": cut.width, "lowest": low, "highest": high}
     heard = venues or [
-        venue for (venue,) in session.rows(f"SELECT DISTINCT venue::VARCHAR FROM {source} {where}", bound)
+        venue
+        for (venue,) in session.rows(
+            f"SELECT DISTINCT venue::VARCHAR FROM {source} {where} ORDER BY 1", bound
+        )
     ]
     return described(
         session, found, "price bins", "trades", symbol, heard, since, until, units=units, notes=notes

@@ -243,6 +243,6 @@ def nothing(
     where_from = f" on {', '.join(venue_ids(venues))}" if venues else ""
     asked = f" from {'the beginning' if since is None else at(since)} to {'the end' if until is None else at(until)}"
     hint = "none at all are stored" if first is None else f"stored are rows from {at(first)} to {at(last)}"
-    picked = " ".join(str(value) for _, value in conditions)
-    what = f"{picked} {stream}".strip()
+    picked = ", ".join(sql.replace("?", str(value)) for sql, value in conditions)
+    what = f"{stream} ({picked})" if picked else stream
     return NoData(f"no {what} of {session.symbol(symbol)}{where_from}{asked}", hint=hint)

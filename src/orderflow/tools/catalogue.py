@@ -129,7 +129,14 @@ class Catalogue:
         parts = {old: new for new, olds in alias.gather.items() for old in olds}
         shown: dict[str, Any] = {}
         for old, default in alias.parameters.items():
-            one = now[parts[old]].get("items", {}) if old in parts else now[alias.rename.get(old, old)]
+            if old in alias.ago or (alias.unit and old in parts):
+                one: dict[str, Any] = {"type": "number", "minimum": 0}
+            elif alias.market and old in ("exchange", "market_type"):
+                one = {"type": "string"}
+            elif old in parts:
+                one = now[parts[old]].get("items", {})
+            else:
+                one = now[alias.rename.get(old, old)]
             shown[old] = dict(one) if default is None else {**one, "default": default}
         return shown
 

@@ -7,7 +7,8 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-INSTANT = ["string", "integer"]  # the type of a time in a schema
+INSTANT = ["string", "integer"]  # the type of a time in a schema: text, or epoch milliseconds
+IS_INSTANT = {"format": "instant"}  # by which a function's annotation says so
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -105,6 +106,8 @@ def _slim(schema: Mapping[str, Any]) -> dict[str, Any]:
         kept["anyOf"] = [_slim(one) for one in options]
     if isinstance(kept.get("enum"), list):
         kept["enum"] = [one for one in kept["enum"] if one is not None]
+    if IS_INSTANT.items() <= kept.items():
+        kept = {"type": INSTANT}
     if isinstance(kept.get("items"), Mapping):
         kept["items"] = _slim(kept["items"])
     return kept

@@ -21,7 +21,7 @@ from orderflow.market.events import HOUR, MS, Nanos
 from orderflow.market.instruments import MARKETS
 from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer, Source
 from orderflow.tools.context import Context, History, Hole, Latest
-from orderflow.tools.signature import INSTANT, Parameter, argument_docs, flat, parameters
+from orderflow.tools.signature import IS_INSTANT, Parameter, argument_docs, flat, parameters
 from orderflow.tools.times import instant
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ __all__ = ["Ask", "Context", "Instant", "Latest", "Parameter", "Tool", "VenueId"
 VenueId: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(MARKETS)})]
 
 # A time in any of the forms that `times` reads; a tool is given it as text, in epoch milliseconds.
-Instant: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"type": INSTANT})]
+Instant: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema=IS_INSTANT)]
 
 MOST_CHARACTERS = 350  # of a description: a host's list is read whole, before any question
 
