@@ -1,19 +1,23 @@
 """Several collectors and readers on one lake, with a real PostgreSQL: one dies, its share is taken over."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pytest
 
 from orderflow.store import access, lake
 from orderflow.store.reader import Reader
 from tests.store.lakes import a_lake
-from tests.system.product import TWO_VENUES, Product, Running, Simulator, until
+from tests.system.product import ROOT, TWO_VENUES, Product, Running, Simulator, until
 from tests.system.promise import unexplained
+
+if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
 VENUES = TWO_VENUES.split(",")
@@ -160,3 +164,57 @@ def test_a_dead_collectors_share_is_taken_over_and_every_row_is_there_once(
     reasons = query(address, "SELECT DISTINCT reason FROM gaps WHERE symbol IN " + str(theirs))
     assert any("no collector was running" in reason for (reason,) in reasons), reasons
     print(counted, f"{took_s:.1f} s")
+
+
+@pytest.mark.slow
+def test_a_dead_nodes_collectors_come_up_on_another(product: Product, address: str, nodes: "Cluster") -> None:
+    simulator = product.simulator(",".join(SYMBOLS), RATE)
+    up = started(product, simulator, address, "nodes", "--shards", "2", "--ray", nodes.address)
+    ready = [up.ready(), up.ready()]
+    assert {one["share"]["number"] for one in ready} == {1, 2}
+    since = now_us()
+    until(lambda: trades_since(address, SYMBOLS, since), "trades of all symbols")
+    second = next(node for node in nodes.list_all_nodes() if not node.is_head())
+    raylet = second.all_processes["raylet"][0].process.pid
+    died = [one for one in ready if one["pid"] in descendants(raylet)]
+    assert len(died) == 1, "each node has a collector"
+    for pid in [raylet, *descendants(raylet)]:
+        os.kill(pid, signal.SIGKILL)
+    again = up.ready()
+    while again.get("ready") is None:  # that it had ended may have been told before
+        again = up.ready()
+    assert again["share"]["number"] == died[0]["share"]["number"]
+    begun = now_us()
+    until(lambda: trades_since(address, SYMBOLS, begun), "trades of all symbols again")
+    assert up.stop() == 0, up.stderr
+    counted = checked(address, simulator)
+    assert counted["missing"] > 0, counted
+    names = tuple(died[0]["share"]["symbols"])
+    gaps = query(address, f"SELECT DISTINCT symbol FROM gaps WHERE stream = 'trades' AND symbol IN {names}")
+    assert {symbol for (symbol,) in gaps} == set(names)
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that this one has started, and those that they have."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator["Cluster"]:
+    """A Ray cluster of two nodes on this machine, that tells nobody about itself."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    from ray.cluster_utils import Cluster
+
+    small = {"num_cpus": 2, "object_store_memory": 80 << 20}
+    cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
+    try:
+        cluster.add_node(**small)
+        cluster.wait_for_nodes()
+        yield cluster
+    finally:
+        cluster.shutdown()

@@ -4,14 +4,16 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
-from orderflow.cli.surroundings import stop_on_signals, tell
+from orderflow.cli.surroundings import dumped, stop_on_signals
 from orderflow.market.errors import InvalidArgument, ShareLost
 
 if TYPE_CHECKING:
@@ -145,13 +147,17 @@ def _end_with_stdin() -> None:
 async def _any(children: "Children", as_json: bool) -> None:
     """Keep shares collected by processes of their own, and tell of each that begins and ends."""
 
+    ours = sys.stdout  # Ray prints on what it takes for stdout
+
     def told(said: dict[str, Any]) -> None:
         share = said.get("share", {})
         names = ", ".join(share.get("symbols") or share.get("venues") or ())
         at = f"share {share.get('number')} of {share.get('of')}"
         if said.get("ready"):
-            tell(as_json, said, f"{at} is collected here: {names}; {said['http']}")
+            text = f"{at} is collected here: {names}; {said['http']}"
         else:
-            tell(as_json, said, f"{at} is collected here no longer: {said.get('why', '')}")
+            text = f"{at} is collected here no longer: {said.get('why', '')}"
+        print(dumped(said) if as_json else text, file=ours, flush=True)
 
-    await children.run(stop_on_signals(), told)
+    with redirect_stdout(sys.stderr):
+        await children.run(stop_on_signals(), told)

@@ -164,10 +164,11 @@ class Sync:
         self._tapes[symbol, merged] = _Tape(id, ts)
         if last is not None and first > last.id + 1:
             self._missed(symbol, last, first, ts)
-        elif self.open and ("trades", symbol) in self.open:
-            # where the tape is not known (it was another's), trades join nothing: what is older was stored
-            if last is not None or ts > self.open["trades", symbol].from_ts:
-                self._close("trades", symbol, ts, nothing_missed=last is not None)
+        elif (gap := self.open.get(("trades", symbol))) is not None and (
+            last is not None or ts > gap.from_ts
+        ):
+            # where the tape is not known, since it was another's, trades join nothing: what is older was stored
+            self._close("trades", symbol, ts, nothing_missed=last is not None)
 
     def _begun_again(self, symbol: str, merged: bool, last: _Tape, id: int, ts: Nanos) -> None:
         """Take the first id of a new counting; how many were missed between the two is not known."""

@@ -26,11 +26,11 @@ from orderflow.feed.recordings import recording
 from orderflow.jobs import sharing
 from orderflow.jobs.backfill import Asked, Backfill
 from orderflow.jobs.pipeline import Pipeline
-from orderflow.jobs.plan import Flushes, Plan
+from orderflow.jobs.plan import Flushes, Lease, Plan
 from orderflow.market.errors import InvalidArgument, ShareLost, StoreBroken, StoreUnusable
 from orderflow.market.events import HOUR, Gap, Nanos
 from orderflow.publish import Publisher, Publishing
-from orderflow.store import access, lake, messages, opening, runs, tables
+from orderflow.store import access, lake, messages, runs, tables
 from orderflow.store.access import Service
 from orderflow.store.live import Live
 from orderflow.store.runs import Kind, Run
@@ -84,11 +84,7 @@ class Collector:
         self._collecting = False
         self._held: list[Frame] = []  # arrived, and the disk did not take it yet
         self._unwritten: deque[Batch] = deque()  # taken from the writer, and not yet in the database
-        self._connection = (
-            opening.open_for_writing(plan.db, memory_limit=plan.memory_limit)
-            if plan.lake is None
-            else sharing.connection(plan)
-        )
+        self._connection = sharing.opened(plan)
         try:
             self._open(door)
         except BaseException:
@@ -254,8 +250,9 @@ class Collector:
                     group.create_task(self._flush_again_and_again()),
                     group.create_task(self._watch_lag()),
                 ]
-                if self.plan.lease is not None:
-                    tasks += [group.create_task(one) for one in (self._watch_share(), self._tidy())]
+                if (lease := self.plan.lease) is not None:
+                    own = (self._watch_share(lease), self._tidy(lease))
+                    tasks += [group.create_task(one) for one in own]
                 if self.plan.backfill_hours is not None:
                     tasks.append(group.create_task(self._backfill(round(self.plan.backfill_hours * HOUR))))
                 await stop.wait()
@@ -540,23 +537,21 @@ class Collector:
 
     # ── A share of a lake ─────────────────────────────────────────────────────────────────────
 
-    async def _watch_share(self) -> None:
+    async def _watch_share(self, lease: Lease) -> None:
         """End where the share was lost: what is not written then waits in the journal."""
-        assert self.plan.lease is not None
         lost, loop = asyncio.Event(), asyncio.get_running_loop()
-        self.plan.lease.on_loss(partial(loop.call_soon_threadsafe, lost.set))
+        lease.on_loss(partial(loop.call_soon_threadsafe, lost.set))
         await lost.wait()
         raise ShareLost(
-            f"share {self.plan.lease.share} of the lake was taken by another collector",
+            f"share {lease.share} of the lake was taken by another collector",
             hint="it was not heard of for too long; what it had not written stays in its journal",
         )
 
-    async def _tidy(self) -> None:
+    async def _tidy(self, lease: Lease) -> None:
         """Join the lake's small files again and again, where no other collector has just done so."""
-        assert self.plan.lease is not None
         while True:
             await asyncio.sleep(TIDY_LOOK_S)
-            if await asyncio.to_thread(self.plan.lease.tidies, TIDY_EVERY_S):
+            if await asyncio.to_thread(lease.tidies, TIDY_EVERY_S):
                 await asyncio.to_thread(lake.tidy, self._connection)
 
     # ── Ending ────────────────────────────────────────────────────────────────────────────────

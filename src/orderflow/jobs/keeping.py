@@ -111,7 +111,8 @@ class Keeper:
 
     async def _read(self, process: Process, told: Told) -> None:
         """Pass on what a collector says when it is ready."""
-        assert process.stdout is not None
+        if process.stdout is None:
+            return
         async for line in process.stdout:
             with suppress(msgspec.DecodeError):
                 said = msgspec.json.decode(line, type=dict[str, Any])

@@ -8,8 +8,9 @@ alone, so that neither Ray's opinion nor ours can make two collectors write one 
 import asyncio
 import logging
 import os
+import re
+import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 REST_S = 2.0  # before a collector that ended is begun again: another may still hold its share
 NAMESPACE = "orderflow"
+ANSWERS_S = 5.0
+_HOST_AND_PORT = re.compile(r"[^:/]+:\d+")
 _EXTRA = "pip install 'crypto-orderflow[scale]' here and on every node"
 
 
@@ -133,13 +136,15 @@ def _connected(address: str) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
-        import ray.exceptions
     except ImportError as error:
         raise StoreUnusable("Ray is not installed here", hint=_EXTRA) from error
     began = time.monotonic()
     try:
+        if _HOST_AND_PORT.fullmatch(address):  # Ray itself would wait for minutes
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), timeout=ANSWERS_S).close()
         ray.init(
-            address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="WARNING",
+            address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.WARNING,
             configure_logging=False,
         )  # fmt: skip
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:

@@ -1,8 +1,10 @@
 """Sharing: a collector's part in a lake that several write; what of the plan is its own, and where it goes on."""
 
 import asyncio
+import calendar
 import logging
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from orderflow.feed.frames import Frame, Note, note
 from orderflow.feed.sync import with_open_gaps
 from orderflow.jobs.plan import Plan
 from orderflow.market.events import HOUR, SECOND, Gap, Instrument, Nanos
-from orderflow.store import lake, standing
+from orderflow.store import lake, opening, standing
 from orderflow.store.shares import Division, Lease, Shares
 from orderflow.store.tables import Connection
 from orderflow.venues.spec import Venue
@@ -24,7 +26,7 @@ LOOK_EVERY_S = 1.0  # for a share that another holds
 # A trade that was made when the last one was heard may have been on its way: its time is before.
 ON_ITS_WAY: Nanos = 10 * SECOND
 
-_OPENED = re.compile(r"\d{8}_(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)")
+_OPENED = re.compile(r"\d{8}_(\d{8}T\d{6})")
 
 
 def divided(plan: Plan, shares: int, by: str) -> Division:
@@ -65,9 +67,10 @@ async def held(shares: Shares, share: int, stop: asyncio.Event, *, wait: bool = 
     return None
 
 
-def connection(plan: Plan) -> Connection:
-    """Open the plan's lake; every commit is judged by the share that this process holds."""
-    assert plan.lake is not None
+def opened(plan: Plan) -> Connection:
+    """Open the plan's store to write: a file, or a lake that judges every commit by the share that is held."""
+    if plan.lake is None:
+        return opening.open_for_writing(plan.db, memory_limit=plan.memory_limit)
     claim = "" if plan.lease is None else plan.lease.claim
     return lake.open_for_writing(plan.lake, claim=claim, memory_limit=plan.memory_limit)
 
@@ -86,9 +89,7 @@ def _opened(path: Path) -> Nanos | None:
     found = _OPENED.match(path.name)
     if found is None:
         return None
-    from datetime import UTC, datetime
-
-    return int(datetime(*map(int, found.groups()), tzinfo=UTC).timestamp()) * SECOND  # type: ignore[arg-type]
+    return calendar.timegm(time.strptime(found[1], "%Y%m%dT%H%M%S")) * SECOND
 
 
 def lists(plan: Plan, one: Instrument) -> bool:

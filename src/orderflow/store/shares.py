@@ -21,6 +21,7 @@ from zlib import crc32
 
 import msgspec
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orderflow.market.errors import InvalidArgument, StoreUnusable
 from orderflow.store.lake import ALIVE, REFUSED, Lake, make
@@ -166,7 +167,7 @@ class Shares:
 
     def _taken(self, connection: psycopg.Connection, share: int, holder: str) -> int | None:
         with connection.transaction():
-            connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_S}s'")
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{_LOCK_TIMEOUT_S}s"])
             self._agree(connection)
             connection.execute(
                 "INSERT INTO orderflow_shares VALUES (%s, 0, NULL, clock_timestamp()) ON CONFLICT DO NOTHING",
@@ -215,9 +216,9 @@ class Shares:
 def connect(postgres: str) -> psycopg.Connection:
     """Connect to a lake's PostgreSQL; a node that vanishes is noticed by its silence."""
     try:
-        said = psycopg.conninfo.conninfo_to_dict(postgres)
+        said = conninfo_to_dict(postgres)
         more = {name: value for name, value in ALIVE.items() if name not in said}
-        return psycopg.connect(postgres, autocommit=True, **more)
+        return psycopg.connect(make_conninfo(postgres, **more), autocommit=True)
     except psycopg.Error as error:
         raise _silent(error) from error
 
@@ -242,7 +243,7 @@ class Lease:
         self._postgres, self._connection = shares._postgres, connection  # noqa: SLF001 - one of its own
         self._over = threading.Event()
         self._turn = threading.Lock()
-        self._on_loss: Callable[[], None] = lambda: None
+        self._on_loss: Callable[[], object] = lambda: None
         self._signs = threading.Thread(target=self._sign_again_and_again, name="share", daemon=True)
         self._signs.start()
 
@@ -255,7 +256,7 @@ class Lease:
         """PostgreSQL's options by which the commits of a connection are known as this holding's."""
         return f"-c orderflow.share={self.share} -c orderflow.epoch={self.epoch}"
 
-    def on_loss(self, call: Callable[[], None]) -> None:
+    def on_loss(self, call: Callable[[], object]) -> None:
         """Have this called, on another thread, once the share is lost."""
         self._on_loss = call
         if self.lost.is_set():
