@@ -103,7 +103,7 @@ class Nodes:
 
     def _changes(self) -> list[dict[str, Any]]:
         """Ask every actor how its collector is, and return what is different from before."""
-        asked = {share: one.told.remote() for share, one in self._actors.items()}
+        asked = {share: one.told.options(max_task_retries=0).remote() for share, one in self._actors.items()}
         self._ray.wait(list(asked.values()), num_returns=len(asked), timeout=LOOK_EVERY_S)
         found: list[dict[str, Any]] = []
         for share, answer in asked.items():
