@@ -274,6 +274,10 @@ class Reader:
         )
         return {(venue, symbol): last for venue, symbol, last in found}
 
+    def rows(self, sql: str, bound: Sequence[Parameter] = ()) -> list[tuple[Any, ...]]:
+        """Return what a query of another room of the store finds; `?` is the place of a value, and nothing else."""
+        return self._rows(sql, bound)
+
     def _latest(self, kind: type[E], symbol: str | None) -> list[E]:
         stream = KEPT[kind]
         where, bound = self._where(symbol, None, None, None)

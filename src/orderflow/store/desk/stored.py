@@ -1,0 +1,64 @@
+"""Stored: a desk's questions, answered from our own store."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from orderflow.market.events import Nanos
+from orderflow.store.desk import answers, questions, rows
+from orderflow.store.desk.questions import Asked, Bound, Filters, Statement
+from orderflow.store.reader import Reader
+from orderflow.store.statements import micros
+
+Open = Callable[[], AbstractContextManager[Reader]]
+
+
+class _DuckDB:
+    """The tables as queries of our streams."""
+
+    interval = "t.interval_hours"
+
+    def table(self, name: str, asked: Asked) -> str:
+        return f"({rows.relation(name)}) AS t"
+
+    def instant(self, time: Nanos) -> tuple[str, Bound]:
+        return "make_timestamp(?)", micros(time)
+
+    def latest(self, asked: Asked) -> Statement:
+        where, bound = questions.window(asked, self)
+        table = self.table(asked.question.table, asked)
+        said = ", ".join(f"t.{name}" for name in (*asked.question.columns, "metadata::text"))
+        newest = "PARTITION BY t.exchange, t.symbol ORDER BY t.id DESC"
+        if "sequence" in asked.question.columns:
+            newest = newest.replace("ORDER BY", "ORDER BY t.sequence DESC NULLS LAST,")
+        return Statement(
+            f"WITH newest AS (SELECT t.exchange, t.symbol, max(t.timestamp) AS timestamp FROM {table}"
+            f" WHERE {where} GROUP BY 1, 2)"
+            f" SELECT {said} FROM {table} SEMI JOIN newest AS n"
+            " ON t.exchange = n.exchange AND t.symbol = n.symbol AND t.timestamp = n.timestamp"
+            f" QUALIFY row_number() OVER ({newest}) = 1 ORDER BY t.exchange, t.symbol",
+            bound,
+        )
+
+
+class StoredDesk:
+    """Answers from the database that `open` opens to read: one for every question, closed after it."""
+
+    name = "duckdb"
+
+    def __init__(self, open: Open, *, clock: Callable[[], Nanos] = time.time_ns) -> None:
+        self._open, self._clock = open, clock
+
+    def answer(self, name: str, filters: Filters) -> answers.Answer:
+        """Answer one of `QUESTIONS`. Raises `InvalidArgument`, `UnknownSymbol`, `UnknownVenue`, `StoreUnusable`."""
+        with self._open() as reader:
+
+            def ask(statement: Statement) -> list[tuple[Any, ...]]:
+                return reader.rows(statement.sql, statement.bound)
+
+            asked = questions.read(name, filters, reader.symbols(), self._clock())
+            return answers.answered(asked, filters, _DuckDB(), ask)
+
+    def close(self) -> None:
+        """Nothing is held between questions."""
