@@ -96,16 +96,12 @@ class Desk:
         copier = self.copier(batch)
         try:
             assert copier.begin()
-            return sum(
-                sum(copier.copy(stream, list(series))) for stream, series in copier.look().items()
-            )
+            return sum(sum(copier.copy(stream, list(series))) for stream, series in copier.look().items())
         finally:
             copier.close()
 
     def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
-        return self.connection.execute(
-            f"SELECT {columns} FROM {self.schema}.{table} ORDER BY id"
-        ).fetchall()
+        return self.connection.execute(f"SELECT {columns} FROM {self.schema}.{table} ORDER BY id").fetchall()
 
     def count(self, table: str) -> int:
         ((found,),) = self.connection.execute(f"SELECT count(*) FROM {self.schema}.{table}").fetchall()

@@ -56,7 +56,9 @@ def funding(venue: str, seconds: float, rate: float, hours: float | None, symbol
     return Funding(venue, symbol, at(seconds), at(seconds), rate, None, hours, at(8 * 3600))
 
 
-def interest(venue: str, seconds: float, size: float, usd: float | None, symbol: str = "BTCUSDT") -> OpenInterest:
+def interest(
+    venue: str, seconds: float, size: float, usd: float | None, symbol: str = "BTCUSDT"
+) -> OpenInterest:
     return OpenInterest(venue, symbol, at(seconds), at(seconds), size, usd)
 
 
@@ -88,7 +90,9 @@ _RATES = st.one_of(
     st.sampled_from([0.0, 1e-4, -1e-4, 0.000000005, -0.000000005, 0.0000792386885340, 99.999999994, 123.0]),
     st.floats(-0.1, 0.1),
 )
-_IDS = st.one_of(st.integers(1, 5), st.sampled_from(["a\\b", 'q"t', "tab\there", "new\nline", "é€", "a\x00b"]))
+_IDS = st.one_of(
+    st.integers(1, 5), st.sampled_from(["a\\b", 'q"t', "tab\there", "new\nline", "é€", "a\x00b"])
+)
 _EVENTS = st.one_of(
     st.builds(
         lambda venue, symbol, s, id, sold, price, size: Trade(
@@ -130,8 +134,18 @@ _ASKED: dict[str, tuple[dict[str, object], ...]] = {
         {"min_value_usd": 200_000.004, "exchange": "binance,bybit_spot"},
         {"hours": 1},
     ),
-    "funding_rates": ({}, {"symbol": "SOLUSD", "limit": 2}, {"order": "rate", "limit": 4}, {"exchange": "okx"}),
-    "open_interest": ({}, {"symbol": "BTCEUR"}, {"order": "usd", "limit": 3}, {"hours": 0.5, "exchange": "okx"}),
+    "funding_rates": (
+        {},
+        {"symbol": "SOLUSD", "limit": 2},
+        {"order": "rate", "limit": 4},
+        {"exchange": "okx"},
+    ),
+    "open_interest": (
+        {},
+        {"symbol": "BTCEUR"},
+        {"order": "usd", "limit": 3},
+        {"hours": 0.5, "exchange": "okx"},
+    ),
     "orderbooks": ({}, {"latest": True}, {"limit": 1, "hours": 1}, {"latest": True, "symbol": "BTCUSDT"}),
 }
 
@@ -207,7 +221,8 @@ def test_a_least_value_counts_in_cents(desk: Desk, least: float, found: int) -> 
 
 def test_a_liquidation_without_dollars_has_no_value_in_them(desk: Desk) -> None:
     desk.store.write(
-        liquidation(1, "short", 90_000.0, 1.0, symbol="BTCEUR"), liquidation(2, "short", 100.0, 3.0, symbol="SOLUSD")
+        liquidation(1, "short", 90_000.0, 1.0, symbol="BTCEUR"),
+        liquidation(2, "short", 100.0, 3.0, symbol="SOLUSD"),
     )
     desk.copy()
     sol, euro = both(desk, "large_trades", only_liquidations=True)["data"]["trades"]
@@ -228,17 +243,28 @@ def test_rates_of_different_intervals_are_averaged_per_eight_hours(desk: Desk) -
     assert summary["average_rate"] == pytest.approx(0.001 / 3)
     assert summary["average_rate_percent"] == pytest.approx(0.1 / 3)
     assert summary["average_rate_hours"] == 8
-    assert summary["annualized_percent"] == pytest.approx(0.001 / 3 * 1095 * 100)  # 1,095 times 8 hours a year
+    assert summary["annualized_percent"] == pytest.approx(
+        0.001 / 3 * 1095 * 100
+    )  # 1,095 times 8 hours a year
     one, four, eight, unknown = summary["by_interval"]
     assert (one["interval_hours"], one["average_rate"], one["average_rate_8h"]) == (1.0, 0.00005, 0.0004)
-    assert (four["markets"], four["average_rate"], four["annualized_percent"]) == (1, 0.0002, pytest.approx(43.8))
+    assert (four["markets"], four["average_rate"], four["annualized_percent"]) == (
+        1,
+        0.0002,
+        pytest.approx(43.8),
+    )
     assert (eight["count"], eight["average_rate"]) == (2, 0.0002)
-    assert (unknown["interval_hours"], unknown["average_rate"], unknown["average_rate_8h"]) == (None, 0.5, None)
+    assert (unknown["interval_hours"], unknown["average_rate"], unknown["average_rate_8h"]) == (
+        None,
+        0.5,
+        None,
+    )
 
 
 def test_a_market_that_repeats_itself_weighs_no_more(desk: Desk) -> None:
     desk.store.write(
-        *(funding("binance_futures", second, 0.0001, 8.0) for second in range(9)), funding("okx_futures", 1, 0.0003, 8.0)
+        *(funding("binance_futures", second, 0.0001, 8.0) for second in range(9)),
+        funding("okx_futures", 1, 0.0003, 8.0),
     )
     desk.copy()
     assert both(desk, "funding_rates")["data"]["summary"]["average_rate"] == 0.0002
@@ -248,7 +274,10 @@ def test_without_a_known_interval_there_is_no_average_and_a_reason(desk: Desk) -
     desk.store.write(funding("gate_futures", 1, 0.0001, None))
     desk.copy()
     summary = both(desk, "funding_rates")["data"]["summary"]
-    assert (summary["average_rate"], summary["reason"]) == (None, "no rate in this window has a known interval")
+    assert (summary["average_rate"], summary["reason"]) == (
+        None,
+        "no rate in this window has a known interval",
+    )
 
 
 def test_the_total_open_interest_is_of_the_latest_row_of_each_market(desk: Desk) -> None:

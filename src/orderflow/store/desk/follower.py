@@ -64,6 +64,7 @@ class Follower:
         self.connections = 0
         self._reader = reader
         self._caught_up = time.monotonic()
+        self._pause = AGAIN_S
         self._told = threading.Event()
         self._closing = threading.Event()
         self._deadline = float("inf")
@@ -89,10 +90,8 @@ class Follower:
     # ── On its own thread ─────────────────────────────────────────────────────────────────────
 
     def _follow(self) -> None:
-        pause = AGAIN_S
         psycopg = driver()
         while True:
-            began = time.monotonic()
             try:
                 with connect(self.plan.url) as connection:
                     connection.autocommit = True
@@ -102,10 +101,8 @@ class Follower:
                 self._away(error)
             if self._closing.is_set():
                 return
-            if time.monotonic() - began > AGAIN_MOST_S:
-                pause = AGAIN_S
-            self._closing.wait(pause)
-            pause = min(pause * 2, AGAIN_MOST_S)
+            self._closing.wait(self._pause)
+            self._pause = min(self._pause * 2, AGAIN_MOST_S)
 
     def _away(self, error: Exception) -> None:
         why = said(error, self.plan.url)
@@ -123,7 +120,7 @@ class Follower:
                 return
         if self.state != "connected":
             log.info("postgres: copying to %s, schema %s", shown(self.plan.url), self.plan.schema)
-        self.state, self.error = "connected", ""
+        self.state, self.error, self._pause = "connected", "", AGAIN_S
         while True:
             self._told.clear()
             last = self._closing.is_set()  # what is written before is looked at once more
