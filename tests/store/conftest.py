@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orderflow.market.events import SECOND, Nanos
-from orderflow.store import runs, tables
+from orderflow.store import opening, runs, tables
 from tests.store.market import Market
 
 T0: Nanos = 1_763_683_200 * SECOND  # 2025-11-21T00:00:00Z
@@ -20,7 +20,7 @@ class Filled:
 
     def __init__(self, path: Path, symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT", "XRPUSDT")) -> None:
         self.path = path
-        self.connection = tables.open_for_writing(path)
+        self.connection = opening.open_for_writing(path)
         tables.create(self.connection, symbols)
 
     def at(self, seconds: float) -> Nanos:
@@ -43,7 +43,7 @@ class Filled:
         }  # fmt: skip
         names = ", ".join(f'"{name}"' for name in row)
         self.connection.execute(
-            f"INSERT INTO {stream} ({names}, timestamp, received)"
+            f"INSERT INTO {stream}_hot ({names}, timestamp, received)"
             f" VALUES ({', '.join('?' for _ in row)}, make_timestamp(?), make_timestamp(?))",
             [*row.values(), self.at(at) // 1000, self.at(at + 0.25) // 1000],
         )

@@ -23,7 +23,7 @@ class Market:
         self.clear()
 
     def clear(self) -> None:
-        for table in (*STREAMS, "gaps", "instruments", "runs"):
+        for table in (*(f"{stream}_hot" for stream in STREAMS), "gaps", "instruments", "runs"):
             self.connection.execute(f"DELETE FROM {table}")
         self.run = runs.begin(self.connection, "replay", "test", started=T0)
         self.restart()
@@ -53,4 +53,7 @@ class Market:
         return [row[name] for row in self.rows(table)]
 
     def checksums(self) -> dict[str, str]:
-        return dict(self.connection.execute(checksum(table)).fetchall()[0] for table in (*STREAMS, "gaps"))
+        return dict(
+            self.connection.execute(checksum(table)).fetchall()[0]
+            for table in (*(f"{stream}_hot" for stream in STREAMS), "gaps")
+        )

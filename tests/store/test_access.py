@@ -19,11 +19,11 @@ from orderflow.store import access, tables
 
 SERVER = """
 import sys, time
-from orderflow.store import access, tables
-connection = tables.open_for_writing(sys.argv[1])
+from orderflow.store import access, opening, tables
+connection = opening.open_for_writing(sys.argv[1])
 tables.create(connection, ["BTCUSDT"])
 access.serve(connection, sys.argv[1])
-connection.execute("INSERT INTO trades (venue, symbol, id) SELECT 'pyth', 'BTCUSDT', range FROM range(1000)")
+connection.execute("INSERT INTO trades_hot (venue, symbol, id) SELECT 'pyth', 'BTCUSDT', range FROM range(1000)")
 print("serving", flush=True)
 time.sleep(60)
 """
@@ -211,7 +211,7 @@ def test_a_symbol_can_be_added_while_a_reader_is_in_the_middle_of_an_answer(
     attached: tuple[Any, access.Service, duckdb.DuckDBPyConnection],
 ) -> None:
     database, _, connection = attached
-    insert = "INSERT INTO trades (venue, symbol, id) SELECT 'pyth', 'BTCUSDT', range FROM range(300000)"
+    insert = "INSERT INTO trades_hot (venue, symbol, id) SELECT 'pyth', 'BTCUSDT', range FROM range(300000)"
     database.connection.execute(insert)
     half = connection.execute("FROM quack_query_by_name('them', 'SELECT id, symbol FROM trades')")
     first = half.fetchmany(10)

@@ -14,7 +14,7 @@ import pytest
 from orderflow.market.errors import StoreUnusable
 from orderflow.market.events import MINUTE, MS, SECOND, Candle, Event, Quote, Trade
 from orderflow.market.streams import KEPT, STREAMS
-from orderflow.store import messages, runs, tables
+from orderflow.store import messages, opening, runs, tables
 from orderflow.store.messages import Told
 from orderflow.store.writer import Writer
 from tests.store.test_writer import BTC, BY_HAND, FUTURES, HUGE, SPOT, T0, trade
@@ -51,7 +51,7 @@ class Place:
     """A database of its own with a writer that tells an outlet."""
 
     def __init__(self, folder: Path, *streams: str) -> None:
-        self.connection = tables.open_for_writing(folder / "market.duckdb")
+        self.connection = opening.open_for_writing(folder / "market.duckdb")
         tables.create(self.connection, (BTC, "ETHUSDT"))
         self.outlet = Outlet(*streams)
         messages.begin(self.connection, 0)
@@ -171,7 +171,7 @@ def test_a_flush_that_fails_tells_nothing_and_the_next_tells_it_once(place: Plac
 
 
 def test_without_an_outlet_the_database_keeps_no_count(tmp_path: Path) -> None:
-    connection = tables.open_for_writing(tmp_path / "market.duckdb")
+    connection = opening.open_for_writing(tmp_path / "market.duckdb")
     tables.create(connection, (BTC,))
     writer = Writer(connection, runs.begin(connection, "live", "live 1", started=T0))
     writer.adders(SPOT)[Trade](trade(1))
@@ -229,7 +229,7 @@ def test_a_death_between_the_outbox_and_the_commit_leaves_neither_row_nor_messag
     assert found.returncode == -9, found.stderr
     (segment,) = (tmp_path / "outbox").glob("*.outbox")
     before = segment.stat().st_size
-    connection = tables.open_for_writing(tmp_path / "market.duckdb")
+    connection = opening.open_for_writing(tmp_path / "market.duckdb")
     stored = [id for (id,) in connection.execute("SELECT trade_id FROM trades ORDER BY id").fetchall()]
     box = Outbox(tmp_path / "outbox", streams=("trades",), committed=messages.committed(connection))
     tail = Tail(tmp_path / "outbox", 0)

@@ -78,7 +78,7 @@ def test_a_top_has_its_twenty_levels_in_order(filled: Any, reader: Reader) -> No
 
 def test_latest_funding_carries_its_times_in_nanoseconds(filled: Any, reader: Reader) -> None:
     filled.put("funding_rates", 1, 1, venue="binance_futures", funding_rate=0.0001, interval_hours=8.0)
-    filled.connection.execute("UPDATE funding_rates SET next_funding_time = '2025-11-21 08:00:00'")
+    filled.connection.execute("UPDATE funding_rates_hot SET next_funding_time = '2025-11-21 08:00:00'")
     (found,) = reader.fundings("BTCUSDT")
     next_ts = filled.at(8 * 3600)
     assert found == Funding(
@@ -203,7 +203,7 @@ def test_a_checksum_sees_each_value_and_no_order(filled: Any, reader: Reader, tm
     for second in (2, 1):
         other.trade("binance_spot", second, second)
     assert Reader(other.connection).checksums() == before
-    other.connection.execute("UPDATE trades SET price = price + 1e-9 WHERE id = 1")
+    other.connection.execute("UPDATE trades_hot SET price = price + 1e-9 WHERE id = 1")
     changed = Reader(other.connection).checksums()
     assert {name for name in before if before[name] != changed[name]} == {"trades"}
     other.trade("binance_spot", 1, 1)

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from orderflow.market.errors import InvalidArgument, StoreUnusable, UnknownVenue
-from orderflow.store import runs, tables
+from orderflow.store import opening, runs, tables
 
 EIGHT = "prices orderbooks trades mark_prices funding_rates open_interest liquidations candles"
 OKX = "prices orderbooks trades mark_prices funding_rates open_interest liquidations index_prices"
@@ -57,7 +57,7 @@ COLUMNS = {
 
 @pytest.fixture(scope="module")
 def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    connection = tables.open_for_writing(tmp_path_factory.mktemp("store") / "new.duckdb")
+    connection = opening.open_for_writing(tmp_path_factory.mktemp("store") / "new.duckdb")
     assert tables.create(connection) == tables.Created(core=504, others=423)
     yield connection
     connection.close()
@@ -148,10 +148,10 @@ def test_a_crash_right_after_a_symbol_was_added_loses_nothing(tmp_path: Path) ->
     path = tmp_path / "killed.duckdb"
     code = """
 import os, sys
-from orderflow.store import tables
-connection = tables.open_for_writing(sys.argv[1])
+from orderflow.store import opening, tables
+connection = opening.open_for_writing(sys.argv[1])
 tables.create(connection, ["BTCUSDT"])
-insert = "INSERT INTO trades (venue, symbol, id, side) SELECT 'pyth', ?, range, 'sell' FROM range(1000)"
+insert = "INSERT INTO trades_hot (venue, symbol, id, side) SELECT 'pyth', ?, range, 'sell' FROM range(1000)"
 connection.execute(insert, ["BTCUSDT"])
 tables.ensure(connection, [("pyth", "ETHUSDT")])
 connection.execute(insert, ["ETHUSDT"])
@@ -162,7 +162,7 @@ os.kill(os.getpid(), 9)
     assert (
         path.with_name("killed.duckdb.wal").stat().st_size > 0
     )  # nothing was checkpointed: the log is replayed
-    connection = tables.open_for_writing(path)
+    connection = opening.open_for_writing(path)
     found = connection.execute("SELECT symbol, side, count(*) FROM trades GROUP BY ALL ORDER BY 1").fetchall()
     connection.close()
     assert found == [("BTCUSDT", "sell", 1000), ("ETHUSDT", "sell", 1000)]
@@ -190,7 +190,7 @@ def test_a_text_file_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("no database, though long enough to have a header" * 200)
     with pytest.raises(StoreUnusable, match="not a DuckDB database") as caught:
-        tables.open_for_writing(path)
+        opening.open_for_writing(path)
     assert "\n" not in str(caught.value)
 
 
@@ -199,21 +199,21 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE invoices (total DOUBLE); CREATE TABLE about (version INTEGER)")
     with pytest.raises(StoreUnusable, match="another program .*about, invoices"):
-        tables.open_for_writing(path)
+        opening.open_for_writing(path)
 
 
 def test_a_database_of_a_newer_version_is_left_alone(filled: Any) -> None:
     filled.connection.execute("UPDATE about SET value = '99' WHERE key = 'schema'")
     filled.connection.close()
     with pytest.raises(StoreUnusable, match="schema 99"):
-        tables.open_for_writing(filled.path)
+        opening.open_for_writing(filled.path)
 
 
 def test_a_folder_and_a_place_in_no_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable, match="a folder"):
-        tables.open_for_writing(tmp_path)
+        opening.open_for_writing(tmp_path)
     with pytest.raises(StoreUnusable, match="does not exist"):
-        tables.open_for_writing(tmp_path / "nowhere" / "x.duckdb")
+        opening.open_for_writing(tmp_path / "nowhere" / "x.duckdb")
 
 
 def test_no_permission_is_said_in_one_line(tmp_path: Path) -> None:
@@ -222,11 +222,11 @@ def test_no_permission_is_said_in_one_line(tmp_path: Path) -> None:
     code = """
 import os, sys
 from orderflow.market.errors import StoreUnusable
-from orderflow.store import tables
+from orderflow.store import opening, tables
 if os.geteuid() == 0:
     os.setuid(65534)  # root may write anywhere
 try:
-    tables.open_for_writing(sys.argv[1])
+    opening.open_for_writing(sys.argv[1])
 except StoreUnusable as error:
     print(error)
 """
@@ -239,8 +239,8 @@ except StoreUnusable as error:
 
 def test_a_second_writer_is_told_who_has_it(filled: Any, elsewhere: Callable[..., str]) -> None:
     said = elsewhere(
-        "import sys\nfrom orderflow.market.errors import StoreUnusable\nfrom orderflow.store import tables\n"
-        "try:\n    tables.open_for_writing(sys.argv[1])\n"
+        "import sys\nfrom orderflow.market.errors import StoreUnusable\nfrom orderflow.store import opening, tables\n"
+        "try:\n    opening.open_for_writing(sys.argv[1])\n"
         "except StoreUnusable as error:\n    print(error, error.hint)\n",
         filled.path,
     )

@@ -121,7 +121,7 @@ async def _fill(
         filling = Backfill(
             Owner(connection, chosen.large_trade_usd),
             forms,
-            Path(f"{chosen.db}.archive"),
+            Path(f"{chosen.db}.downloads"),
             kind="simulated" if simulated else "backfill",
             hosts=hosts,
             progress=lambda done: shown(
@@ -198,10 +198,10 @@ def _hosts(
 
 
 def _opened(chosen: "Settings") -> "Connection":
-    from orderflow.store import tables
+    from orderflow.store import opening
 
     try:
-        return tables.open_for_writing(chosen.db, memory_limit=chosen.memory_limit)
+        return opening.open_for_writing(chosen.db, memory_limit=chosen.memory_limit)
     except StoreUnusable as error:
         if "has it open for writing" not in error.message:
             raise

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 def init(db: Db = None, symbols: Symbols = None, json: Json = False) -> None:
     """Create the database: a table per stream, and a named view for each series."""
-    from orderflow.store import tables
+    from orderflow.store import opening, tables
 
     chosen = chosen_settings(db=db, symbols=symbols)
     chosen.db.parent.mkdir(parents=True, exist_ok=True)
-    connection = tables.open_for_writing(chosen.db)
+    connection = opening.open_for_writing(chosen.db)
     try:
         created = tables.create(connection, chosen.symbols)
     finally:
@@ -53,12 +53,12 @@ def replay(
     """Replay recordings into the database: captures, our journals, CSV archives. Twice changes nothing."""
     from orderflow import venues
     from orderflow.jobs.replay import replay as play
-    from orderflow.store import tables
+    from orderflow.store import opening, tables
 
     chosen = chosen_settings(db=db)
     log_to_stderr(chosen.log_level)
     chosen.db.parent.mkdir(parents=True, exist_ok=True)
-    connection = tables.open_for_writing(chosen.db, memory_limit=chosen.memory_limit)
+    connection = opening.open_for_writing(chosen.db, memory_limit=chosen.memory_limit)
     try:
         tables.create(connection, chosen.symbols)
         with progress("replaying", hidden=json) as shown:

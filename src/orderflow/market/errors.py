@@ -132,6 +132,10 @@ class StoreUnusable(Rejected):
     code = "invalid_argument"
 
 
+class StoreBroken(StoreUnusable):
+    """A database that this process can use no more, and must open anew."""
+
+
 class RecordingUnreadable(Rejected):
     """A recording that is neither a capture nor a journal of ours, or is damaged."""
 

@@ -30,8 +30,10 @@ import msgspec
 from orderflow.market.errors import DoorUnavailable, StoreUnusable
 from orderflow.market.events import Nanos
 from orderflow.market.streams import STREAMS
+from orderflow.store.identifiers import text
+from orderflow.store.opening import connect
 from orderflow.store.reader import Reader
-from orderflow.store.tables import connect, recognise, text
+from orderflow.store.tables import readable
 
 log = logging.getLogger(__name__)
 
@@ -169,12 +171,11 @@ def _open_file(path: Path) -> duckdb.DuckDBPyConnection:
         )
     connection = connect(path, {"threads": 2}, read_only=True)
     try:
-        if recognise(connection):
-            return connection
-        raise StoreUnusable("an empty database", hint="`orderflow init` lays it out")
+        readable(connection)
     except StoreUnusable as error:
         connection.close()
         raise StoreUnusable(f"{path}: {error.message}", hint=error.hint) from None
+    return connection
 
 
 def _attached(uri: str, token: str) -> duckdb.DuckDBPyConnection | None:

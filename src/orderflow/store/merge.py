@@ -5,6 +5,7 @@ stored is known by the highest row of each series; only rows that are not beyond
 What a batch would change here takes effect with `commit` and not before.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from orderflow.market.events import US
 from orderflow.market.streams import OPEN_INTEREST, Stream
+from orderflow.store import layout
 from orderflow.store.rows import NULL, Rows
 
 Index = npt.NDArray[np.int64]
@@ -46,14 +48,24 @@ class Known:
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, stream: Stream) -> None:
         self._cursor, self._stream = cursor, stream
+        self._layout = layout.of(cursor)
+        self._hot = self._layout.hot(stream.name)
         self._tops: dict[tuple[str, str], _Top] = self._load()
         self._staged: dict[tuple[str, str], _Top] = {}
 
     def _load(self) -> dict[tuple[str, str], _Top]:
         order = f"coalesce({_instant(self._stream)}, 0)" if self._stream.order != "sequence" else "sequence"
         value = "arg_max_null(open_interest, timestamp)" if self._stream is OPEN_INTEREST else "NULL"
+        archived = (
+            ""
+            if self._layout.lake
+            else " UNION ALL SELECT venue, symbol, max(last_order), max(last_id), arg_max(last_value, last)"
+            f" FROM archived WHERE stream = '{self._stream.name}' AND dropped IS NULL GROUP BY ALL"
+        )
         found = self._cursor.execute(
-            f"SELECT venue, symbol, max({order}), max(id), {value} FROM {self._stream.name} GROUP BY ALL"
+            "SELECT venue, symbol, max(highest), max(id), arg_max(value, highest) FROM ("
+            f"SELECT venue::VARCHAR AS venue, symbol::VARCHAR AS symbol, max({order}) AS highest, max(id) AS id,"
+            f" {value} AS value FROM {self._hot} GROUP BY ALL{archived}) GROUP BY ALL"
         ).fetchall()
         return {
             (venue, symbol): _Top(_NOTHING if top is None else top, id, np.nan if last is None else last)
@@ -129,13 +141,23 @@ class Known:
             }
         else:
             window = {}  # a row without any time may be anywhere
+        stored = self._hot
+        if archived := self._archived(window.get("first"), window.get("last")):
+            stored = f"(SELECT * FROM {self._hot} UNION ALL BY NAME {archived})"
         found = self._cursor.execute(
-            f"SELECT place FROM asked SEMI JOIN {self._stream.name} AS stored"
+            f"SELECT place FROM asked SEMI JOIN {stored} AS stored"
             f" ON stored.venue = asked.venue AND stored.symbol = asked.symbol AND {same}",
             window,
         ).fetchnumpy()["place"]
         self._cursor.unregister("asked")
         return np.asarray(found, dtype=np.int64)
+
+    def _archived(self, first_us: int | None, last_us: int | None) -> str:
+        """Return a query for the archived rows of a stretch of time; "" where there can be none."""
+        if self._layout.lake or (first_us is not None and first_us >= _today_us()):
+            return ""  # the day that lasts is in no archive
+        chosen = layout.files(self._cursor, self._stream.name, first_us, last_us)
+        return layout.archived(self._layout, chosen) if chosen else ""
 
     def _key_column(self, name: str, rows: Rows, stamps: Index, texts: list[str]) -> pa.Array:
         if name == "timestamp" and self._stream.grain != US:
@@ -194,14 +216,15 @@ class Known:
     def catch_up(self, late: Sequence[Late]) -> None:
         """Reckon anew the changes of rows that came late, and of the row after them."""
         for one in late:
-            self._cursor.execute(_CATCH_UP, one._asdict())
+            self._cursor.execute(_CATCH_UP.format(hot=self._hot), one._asdict())
 
     # ── Rows that later ones replace ──────────────────────────────────────────────────────────
 
     def replace(self, rows: Rows, texts: list[str], names: Names) -> tuple[Rows, Index]:
         """Keep the best row a key, take what it replaces out of the table; return rows and their ids.
 
-        A closed row beats an open one, then the later one wins. A row that replaces another has its id.
+        A closed row beats an open one, then the later one wins; one that is archived stands. A row that
+        replaces another has its id.
         """
         chosen = _latest_of_each(self._stream, rows)
         rows = rows[chosen]
@@ -209,16 +232,16 @@ class Known:
         closed, stamps = rows["closed"] == 1, _stamps(rows) // 1000
         keep = np.ones(len(rows), dtype=bool)
         ids = np.zeros(len(rows), dtype=np.int64)
-        for place, id, was_closed, was_us in stored:
+        for place, id, was_closed, was_us, is_hot in stored:
             ids[place] = id
-            keep[place] = (bool(closed[place]), int(stamps[place])) > (was_closed, was_us)
+            keep[place] = is_hot and (bool(closed[place]), int(stamps[place])) > (was_closed, was_us)
         gone = [
             (*names[int(rows["series"][place])], int(ids[place]))
             for place in np.flatnonzero(keep & (ids > 0))
         ]
         if gone:
             self._cursor.executemany(
-                f"DELETE FROM {self._stream.name} WHERE venue = ? AND symbol = ? AND id = ?",
+                f"DELETE FROM {self._hot} WHERE venue = ? AND symbol = ? AND id = ?",
                 gone,
             )
         unseen = ids == 0
@@ -228,7 +251,7 @@ class Known:
 
     def _stored_versions(
         self, rows: Rows, texts: list[str], names: Names
-    ) -> list[tuple[int, int, bool, int]]:
+    ) -> list[tuple[int, int, bool, int, bool]]:
         stamps = _stamps(rows)
         columns = {"place": pa.array(np.arange(len(rows))), **_series_columns(rows["series"], names)}
         for name in self._stream.key:
@@ -240,17 +263,28 @@ class Known:
         )
         opened = rows["open_time"]
         opened = np.append(opened[opened != NULL], stamps[:1]) // 1000
+        first, last = int(opened.min()), int(opened.max())
+        hot = f"SELECT *, true AS is_hot FROM {self._hot}"
+        if archived := self._archived(first, None):  # a bar may be told long after it opened
+            hot = f"{hot} UNION ALL BY NAME SELECT *, false AS is_hot FROM ({archived})"
         found = self._cursor.execute(
-            f"SELECT place, id, closed, coalesce(epoch_us(timestamp), 0) FROM asked JOIN {self._stream.name} AS stored"
+            "SELECT place, id, closed, coalesce(epoch_us(timestamp), 0), is_hot"
+            f" FROM asked JOIN ({hot}) AS stored"
             f" ON stored.venue = asked.venue AND stored.symbol = asked.symbol AND {same}"
             " AND (stored.open_time BETWEEN make_timestamp(?) AND make_timestamp(?) OR stored.open_time IS NULL)",
-            [int(opened.min()), int(opened.max())],
+            [first, last],
         ).fetchall()
         self._cursor.unregister("asked")
         return found
 
 
 _HOUR_US = 3_600_000_000
+_DAY_US = 24 * _HOUR_US
+
+
+def _today_us() -> int:
+    return time.time_ns() // 1000 // _DAY_US * _DAY_US
+
 
 _CATCH_UP = """
 WITH mine AS (SELECT id, timestamp, open_interest FROM open_interest WHERE venue = $venue AND symbol = $symbol),
@@ -264,8 +298,8 @@ changes AS (
     SELECT id, timestamp, open_interest - lag(open_interest) OVER (ORDER BY timestamp, id) AS change
     FROM mine, edges WHERE timestamp BETWEEN edges.first AND edges.last
 )
-UPDATE open_interest SET oi_change = changes.change FROM changes
-WHERE open_interest.venue = $venue AND open_interest.symbol = $symbol AND open_interest.id = changes.id
+UPDATE {hot} SET oi_change = changes.change FROM changes
+WHERE {hot}.venue = $venue AND {hot}.symbol = $symbol AND {hot}.id = changes.id
   AND changes.timestamp >= make_timestamp($first)
 """
 

@@ -40,10 +40,11 @@ from orderflow.store.answers import (
     covered,
     resolve,
 )
+from orderflow.store.identifiers import identifier
 from orderflow.store.live import RECENT_TRADES
 from orderflow.store.runs import RUN_COLUMNS, Run
 from orderflow.store.statements import Parameter, checksum, event, event_columns, micros, render
-from orderflow.store.tables import columns, identifier
+from orderflow.store.tables import columns
 
 E = TypeVar("E", bound=Event)
 

@@ -5,7 +5,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from orderflow.market.events import BookTop, Event, Nanos, Trade
 from orderflow.market.streams import KEPT, STREAMS, Column, Stream
-from orderflow.store.tables import columns, identifier, text
+from orderflow.store.identifiers import identifier, text
+from orderflow.store.tables import columns
 
 Parameter: TypeAlias = str | int | float | bool | None
 E = TypeVar("E", bound=Event)

@@ -15,7 +15,6 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import duckdb
@@ -23,23 +22,17 @@ import duckdb
 from orderflow.market.errors import InvalidArgument, StoreUnusable
 from orderflow.market.instruments import MARKETS, SYMBOLS, Series, series, venue_id
 from orderflow.market.streams import SHARED, STREAMS, Column, Stream
+from orderflow.store import layout
+from orderflow.store.identifiers import enum, identifier, text
 
 log = logging.getLogger(__name__)
 
 Connection: TypeAlias = duckdb.DuckDBPyConnection
 
 PROGRAM = "crypto-orderflow"
-SCHEMA = 1  # grows with every change of a table's columns
-KINDS = ("live", "replay", "backfill", "simulated")
+SCHEMA = 2  # grows with every change of a table's columns
+KINDS = layout.FIXED["source"]
 
-_FIXED: dict[str, tuple[str, ...]] = {
-    "clock": ("venue", "local"),
-    "source": KINDS,
-    "trades.side": ("buy", "sell"),
-    "large_trades.side": ("buy", "sell"),
-    "liquidations.side": ("long", "short"),
-    "options.kind": ("call", "put"),
-}
 _SYMBOL = re.compile(r"\w[\w.:/+-]{0,63}")  # \w: letters and digits of any script
 
 _OTHERS = (
@@ -70,6 +63,7 @@ _OTHERS = (
     CREATE VIEW IF NOT EXISTS sources AS
     SELECT id AS run, kind, started, ended, version FROM runs ORDER BY id
     """,
+    layout.ARCHIVED,
 )
 
 
@@ -83,20 +77,6 @@ class Created(NamedTuple):
 def columns(stream: Stream) -> tuple[Column, ...]:
     """Return the columns of a stream's table (and of its views), in order."""
     return SHARED + stream.columns
-
-
-def identifier(name: str) -> str:
-    """Quote a name for SQL.
-
-    >>> identifier('solusdt_okx_futures_trades')
-    '"solusdt_okx_futures_trades"'
-    """
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: str) -> str:
-    """Quote a string for the statements that take no parameters."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def create(connection: duckdb.DuckDBPyConnection, symbols: Sequence[str] = SYMBOLS) -> Created:
@@ -151,10 +131,8 @@ def add_symbols(connection: duckdb.DuckDBPyConnection, symbols: Iterable[str]) -
 
 def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the names of all series that have a view, in alphabetical order."""
-    found = connection.execute(
-        "SELECT view_name FROM duckdb_views() WHERE NOT internal AND view_name <> 'sources' ORDER BY 1"
-    )
-    return [name for (name,) in found.fetchall()]
+    found = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1")
+    return [name for (name,) in found.fetchall() if name != "sources" and name not in STREAMS]
 
 
 def known_symbols(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -200,6 +178,48 @@ def recognise(connection: duckdb.DuckDBPyConnection) -> bool:
     return True
 
 
+def schema(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the number of a database's schema."""
+    ((found,),) = connection.execute("SELECT value::INTEGER FROM about WHERE key = 'schema'").fetchall()
+    return found
+
+
+def follow(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Let the views find the archive where it lies now; return whether the database had been moved."""
+    root, told = _roots(connection)
+    if root is None or root == told:
+        return False
+    with transaction(connection) as cursor:
+        unite(cursor)
+        cursor.execute("DELETE FROM about WHERE key = 'archive'")
+        cursor.execute("INSERT INTO about VALUES ('archive', ?)", [root])
+    return told is not None
+
+
+def _roots(connection: duckdb.DuckDBPyConnection) -> tuple[str | None, str | None]:
+    """Return where the archive lies, and where the views look for it."""
+    root = layout.of(connection).root
+    told = connection.execute("SELECT value FROM about WHERE key = 'archive'").fetchone()
+    return None if root is None else str(root), told[0] if told else None
+
+
+def readable(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise `StoreUnusable` unless this is a database of ours, laid out, and of this version's schema."""
+    if not recognise(connection):
+        raise StoreUnusable("an empty database", hint="`orderflow init` lays it out")
+    if (found := schema(connection)) < SCHEMA:
+        raise StoreUnusable(
+            f"this database has schema {found}, and this version reads {SCHEMA}",
+            hint="`orderflow init` on it brings it up to date; nothing in it is lost",
+        )
+    root, told = _roots(connection)
+    if root != told and connection.execute("SELECT 1 FROM archived LIMIT 1").fetchone():
+        raise StoreUnusable(
+            f"the database was moved: its views look for archived days in {told}",
+            hint="`orderflow init` on it lets them look beside it",
+        )
+
+
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a cursor in a transaction of its own, kept as a whole or not at all."""
@@ -229,118 +249,42 @@ def checkpoint(connection: Connection) -> bool:
     return True
 
 
-def open_for_writing(
-    path: Path | str, *, memory_limit: str = "1GB", threads: int = 2
-) -> duckdb.DuckDBPyConnection:
-    """Open a database of ours, or a new one, as its only writer; its tables are `create`'s matter.
-
-    Rows stay in the order in which they were inserted, since windows of time are found by it. The log is
-    checkpointed only beyond 512 MB: the owner does it when nothing waits.
-    Raises `StoreUnusable` in one line: not a database, another program's, a newer one's, no permission,
-    a folder, no such folder, or another process has it.
-    """
-    path = Path(path)
-    _check_place(path)
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "checkpoint_threshold": "512MB",
-        "memory_limit": memory_limit,
-        "threads": threads,
-        "preserve_insertion_order": True,
-    }
-    connection = connect(path, settings)
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        recognise(connection)
-    except StoreUnusable as error:
-        connection.close()
-        raise StoreUnusable(f"{path}: {error.message}", hint=error.hint) from None
-    return connection
-
-
-def connect(
-    path: Path, settings: dict[str, str | bool | int | float | list[str]], *, read_only: bool = False
-) -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB file, or raise `StoreUnusable` saying in one line why it cannot be opened."""
-    # Another program's file must not make DuckDB look for an extension that could read it.
-    settings = {"autoinstall_known_extensions": False, **settings}
-    try:
-        return duckdb.connect(str(path), read_only=read_only, config=settings)
-    except duckdb.Error as error:
-        raise _unusable(path, str(error)) from error
-
-
-def _unusable(path: Path, said: str) -> StoreUnusable:
-    if holder := re.search(r"Conflicting lock is held in (.*?)\(PID (\d+)\)", said):
-        return StoreUnusable(
-            f"{path}: process {holder[2]} ({Path(holder[1].strip()).name}) has it open for writing",
-            hint="a collector runs: read through it (ATTACH over Quack, as in "
-            f"{path.name}.quack, or the HTTP door), or stop it first",
-        )
-    if "not a valid DuckDB database file" in said:
-        return StoreUnusable(f"{path}: not a DuckDB database", hint="name a new file, or one of ours")
-    if "xtension" in said:
-        return StoreUnusable(
-            f"{path}: another program's database, which DuckDB would need an extension to read",
-            hint="name a new file, or one that `orderflow init` made",
-        )
-    if "different configuration" in said:
-        return StoreUnusable(
-            f"{path}: this process has it open already", hint="share the connection: each thread a cursor()"
-        )
-    first = said.strip().splitlines()[0]
-    if "Permission denied" in said:
-        return StoreUnusable(f"{path}: no permission", hint="change the file's owner or choose another file")
-    return StoreUnusable(f"{path}: DuckDB cannot open it: {first}", hint="is the file whole, and its disk?")
-
-
-def _check_place(path: Path) -> None:
-    """Raise `StoreUnusable` for a path at which no database can be."""
-    try:
-        if path.is_dir():
-            raise StoreUnusable(
-                f"{path}: a folder, not a file", hint=f"for example {path / 'orderflow.duckdb'}"
-            )
-        if not path.absolute().parent.is_dir():
-            raise StoreUnusable(
-                f"{path}: the folder {path.absolute().parent} does not exist",
-                hint="create it, or choose another",
-            )
-    except OSError as error:
-        raise StoreUnusable(f"{path}: {error.strerror}", hint="choose another file") from error
-
-
 def _lay_out(cursor: duckdb.DuckDBPyConnection, symbols: Sequence[str]) -> None:
     for statement in _OTHERS:
         cursor.execute(statement)
     cursor.executemany("INSERT INTO about VALUES (?, ?)", [("program", PROGRAM), ("schema", str(SCHEMA))])
     values = {"venue": list(MARKETS), "symbol": list(dict.fromkeys(symbols))}
+    where = layout.of(cursor)
     for stream in STREAMS.values():
         body = ", ".join(f"{identifier(one.name)} {_type(stream, one, values)}" for one in columns(stream))
-        cursor.execute(f"CREATE TABLE {identifier(stream.name)} ({body})")
+        cursor.execute(f"CREATE TABLE {identifier(where.hot(stream.name))} ({body})")
+        layout.unite(cursor, where, stream.name, values)
+
+
+def column_type(connection: duckdb.DuckDBPyConnection, stream: Stream, column: Column) -> str:
+    """Return the SQL type of a column in this database's table of a stream."""
+    return _type(stream, column, {name: _values(connection, name) for name in ("venue", "symbol")})
 
 
 def _type(stream: Stream, column: Column, values: dict[str, list[str]]) -> str:
     if column in SHARED:
-        found = values.get(column.name) or _FIXED.get(column.name)
+        found = values.get(column.name) or layout.FIXED.get(column.name)
     else:
-        found = _FIXED.get(f"{stream.name}.{column.name}")
-    return _enum(found) if found else column.type
-
-
-def _enum(values: Iterable[str]) -> str:
-    return f"ENUM ({', '.join(map(text, values))})"
+        found = layout.FIXED.get(f"{stream.name}.{column.name}")
+    return enum(found) if found else column.type
 
 
 def _values(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
     # the tables change together, so any of them tells
-    kind = connection.sql(f"SELECT {column} FROM {next(iter(STREAMS))} LIMIT 0").types[0]
+    table = layout.of(connection).hot(next(iter(STREAMS)))
+    kind = connection.sql(f"SELECT {column} FROM {identifier(table)} LIMIT 0").types[0]
     values = kind.children[0][1] if kind.id == "enum" else []
     return [str(one) for one in values] if isinstance(values, list) else []
 
 
 def _extend(cursor: duckdb.DuckDBPyConnection, pairs: Iterable[tuple[str, str]]) -> None:
     """Give every table's `venue` and `symbol` the values that they lack, after those they have."""
-    pairs = list(pairs)
+    pairs, where, grown = list(pairs), layout.of(cursor), False
     for column, asked in (("venue", [one[0] for one in pairs]), ("symbol", [one[1] for one in pairs])):
         had = _values(cursor, column)
         values = list(dict.fromkeys([*had, *asked]))
@@ -352,14 +296,38 @@ def _extend(cursor: duckdb.DuckDBPyConnection, pairs: Iterable[tuple[str, str]])
                 raise InvalidArgument(
                     f"symbols {other!r} and {value!r} would share their names", hint="keep one of the two"
                 )
+        grown = True
         for stream in STREAMS:
-            cursor.execute(f"ALTER TABLE {identifier(stream)} ALTER {column} TYPE {_enum(values)}")
+            cursor.execute(f"ALTER TABLE {identifier(where.hot(stream))} ALTER {column} TYPE {enum(values)}")
+    if grown:
+        unite(cursor)  # archived texts are cast to the types as they are now
+
+
+def unite(cursor: duckdb.DuckDBPyConnection, streams: Iterable[str] = tuple(STREAMS)) -> None:
+    """Write the views of streams, and of their series that have archived days, anew."""
+    where = layout.of(cursor)
+    values = {column: _values(cursor, column) for column in ("venue", "symbol")}
+    for stream in streams:
+        layout.unite(cursor, where, stream, values)
+
+
+def name_again(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Write the named view of every series anew."""
+    where = layout.of(cursor)
+    values = {column: _values(cursor, column) for column in ("venue", "symbol")}
+    by_stream: dict[str, list[Series]] = {}
+    for one in series(values["symbol"]):
+        by_stream.setdefault(one.stream, []).append(one)
+    for stream, several in by_stream.items():
+        layout.unite(cursor, where, stream, values, several)
 
 
 def _name(cursor: duckdb.DuckDBPyConnection, wanted: Iterable[Series]) -> None:
+    where = layout.of(cursor)
     cursor.execute(
         ";".join(
-            f"CREATE VIEW IF NOT EXISTS {identifier(one.name)} AS SELECT * FROM {identifier(one.stream)}"
+            f"CREATE VIEW IF NOT EXISTS {identifier(one.name)} AS"
+            f" SELECT * FROM {identifier(where.hot(one.stream))}"
             f" WHERE venue = {text(one.venue)} AND symbol = {text(one.symbol)}"
             for one in wanted
         )

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from orderflow.market.errors import StoreUnusable
+from orderflow.market.errors import StoreBroken, StoreUnusable
 from orderflow.market.events import US, Event, Gap, Instrument, Nanos
 from orderflow.market.streams import KEPT, LARGE_TRADES, OPEN_INTEREST, STREAMS, TRADES, Column, Stream
-from orderflow.store import merge, messages, tables
+from orderflow.store import layout, merge, messages, tables
 from orderflow.store.messages import Outlet
 from orderflow.store.rows import NULL, Rows, packed
 from orderflow.store.runs import Run
@@ -85,6 +85,7 @@ class Writer:
         self._instruments: list[Instrument] = []
         self._series: dict[str, dict[str, int]] = {}  # venue → symbol → number
         self._names: list[tuple[str, str]] = []  # number → (venue, symbol)
+        self._layout = layout.of(self._cursor)
         self._known = {name: merge.Known(self._cursor, stream) for name, stream in STREAMS.items()}
 
     # ── On the thread that collects ───────────────────────────────────────────────────────────
@@ -129,7 +130,7 @@ class Writer:
         Its rows belong to `run`, where one is given; a batch of the past is written by itself, so that
         only its own stretch of time is looked through for doubles.
         Raises `StoreUnusable` if the database cannot take it (a full disk); the batch can be written
-        again.
+        again. `StoreBroken`: not by this process.
         """
         began = time.perf_counter()
         run = run or self.run
@@ -150,9 +151,11 @@ class Writer:
             raise
         except duckdb.Error as error:
             self._undo()
-            raise StoreUnusable(
+            broken = isinstance(error, duckdb.FatalException)
+            raise (StoreBroken if broken else StoreUnusable)(
                 f"the database did not take {sum(map(len, batch.events.values()))} rows: {_one_line(error)}",
-                hint="free some disk space; what was received stays in the journal and is written at the next start",
+                hint="free some disk space; what was received stays in the journal"
+                + (" and is written at the next start" if broken else " and is written when there is room"),
             ) from error
         for known in self._known.values():
             known.commit()
@@ -238,7 +241,7 @@ class Writer:
     def _keep(self, stream: Stream, rows: str, run: Run) -> None:
         """Insert what a query over the batch gives, and tell it to those who read on."""
         said = [run.kind, run.id]
-        self._cursor.execute(f"INSERT INTO {stream.name} BY NAME {rows}", said)
+        self._cursor.execute(f"INSERT INTO {self._layout.hot(stream.name)} BY NAME {rows}", said)
         if self._outlet is not None and stream.name in self._outlet.streams:
             self._outlet.append(self._cursor.execute(messages.telling(stream, rows), said).fetchall())
 
