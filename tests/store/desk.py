@@ -1,9 +1,11 @@
 """A store in a file, a schema of PostgreSQL of its own, and what brings rows from one to the other."""
 
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from orderflow.market.events import SECOND, Event, Nanos
 from orderflow.market.streams import STREAMS
-from orderflow.store import runs, tables
+from orderflow.store import layout, opening, runs, tables
 from orderflow.store.desk import PostgresDesk, StoredDesk, follower
 from orderflow.store.desk.copying import BATCH, Copier
 from orderflow.store.desk.schema import TABLES
@@ -49,12 +51,20 @@ def own_schema() -> Iterator[str]:
             connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
 
 
+def begin(copier: Copier) -> None:
+    """Begin as soon as the one before is gone: PostgreSQL notices within milliseconds that it went."""
+    deadline = time.monotonic() + 30
+    while not copier.begin():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 class Store:
     """A database in a file, and a writer into it."""
 
     def __init__(self, path: Path, kind: Kind = "live") -> None:
         self.path = path
-        self.connection = tables.open_for_writing(path)
+        self.connection = opening.open_for_writing(path)
         tables.create(self.connection, SYMBOLS)
         self.kind: Kind = kind
         self.reader = Reader(self.connection)
@@ -65,9 +75,32 @@ class Store:
         self.writer = Writer(self.connection, run)
 
     def clear(self) -> None:
-        for table in (*STREAMS, "runs"):
+        self.connection.execute("DELETE FROM archived")
+        tables.unite(self.connection)
+        for table in (*map(layout.Layout().hot, STREAMS), "runs"):
             self.connection.execute(f"DELETE FROM {table}")
         self.begin()
+
+    def archive(self, stream: str, venue: str, day: date) -> None:
+        """Move a day of a market into the archive, in one step."""
+        root = layout.archive_root(self.path)
+        file = layout.archived_file(stream, venue, SYMBOLS[0], day)
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        where = f"venue = '{venue}' AND symbol = '{SYMBOLS[0]}' AND timestamp::DATE = '{day}'"
+        with tables.transaction(self.connection) as cursor:
+            cursor.execute(
+                f"COPY (SELECT * EXCLUDE (venue, symbol) FROM {stream}_hot WHERE {where} ORDER BY timestamp)"
+                f" TO '{root / file}'"
+            )
+            cursor.execute(
+                "INSERT INTO archived BY NAME SELECT ? AS stream, venue, symbol, ?::DATE AS day, ? AS file,"
+                " count(*) AS rows, 1 AS bytes, min(timestamp) AS first, max(timestamp) AS last,"
+                " max(id) AS last_id, now()::TIMESTAMP AS written"
+                f" FROM {stream}_hot WHERE {where} GROUP BY venue, symbol",
+                [stream, day, file],
+            )
+            cursor.execute(f"DELETE FROM {stream}_hot WHERE {where}")
+            tables.unite(cursor, [stream])
 
     def write(self, *events: Event) -> None:
         for event in events:
@@ -95,7 +128,7 @@ class Desk:
         """Copy all that waits, over a connection of its own; return how many rows that were."""
         copier = self.copier(batch)
         try:
-            assert copier.begin()
+            begin(copier)
             return sum(sum(copier.copy(stream, list(series))) for stream, series in copier.look().items())
         finally:
             copier.close()

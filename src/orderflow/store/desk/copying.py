@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from orderflow.store.desk import rows, schema
 from orderflow.store.desk.postgres import lay_out, sql
 from orderflow.store.desk.schema import PROGRAM
+from orderflow.store.identifiers import text
+from orderflow.store.layout import Layout
 from orderflow.store.reader import Reader
-from orderflow.store.statements import Parameter
 
 if TYPE_CHECKING:
     import psycopg
@@ -46,6 +47,7 @@ class Copier:
     ) -> None:
         self._connection, self._reader = connection, reader
         self._schema, self._streams, self._batch = schema_name, tuple(streams), batch
+        self._layout = Layout()
         self._marks: dict[str, dict[Series, Mark]] = {}
         self._symbols: set[str] = set()
         self._origin = ""
@@ -59,6 +61,8 @@ class Copier:
         if not runs:
             return False
         self._origin = runs[0].key  # as no other store begins, save a copy of this one
+        archive = "SELECT table_name FROM duckdb_tables() WHERE table_name = 'archived'"
+        self._layout = Layout(lake=not self._reader.rows(archive))
         simulated = self._reader.kind == "simulated"
         lay_out(self._connection, self._schema, "simulated" if simulated else "real")
         ((alone,),) = self._connection.execute(
@@ -90,15 +94,20 @@ class Copier:
         table = rows.TABLE_OF[stream]
         names = [*rows.columns(table), "number"]
         exchange, symbol = names.index("exchange"), names.index("symbol")
-        left = sorted(series)
-        while left:
-            found = self._read(stream, left, [*names, "stamped"])
-            if not found:
-                return
-            self._write(table, stream, names, found)
-            yield len(found)
-            last = found[-1][exchange], found[-1][symbol]
-            left = [one for one in left if one >= last] if len(found) == self._batch else []
+        archived = self._archived(stream)
+        for where, wanted in (
+            (self._layout.hot(stream), [one for one in series if one not in archived]),
+            (stream, [one for one in series if one in archived]),
+        ):
+            left = sorted(wanted)
+            while left:
+                found = self._read(stream, where, left, [*names, "stamped"])
+                if not found:
+                    break
+                self._write(table, stream, names, found)
+                yield len(found)
+                last = found[-1][exchange], found[-1][symbol]
+                left = [one for one in left if one >= last] if len(found) == self._batch else []
 
     def close(self) -> None:
         self._connection.close()
@@ -106,25 +115,58 @@ class Copier:
     # ── What the store has ────────────────────────────────────────────────────────────────────
 
     def _waiting(self, stream: str) -> dict[Series, int]:
-        marks = self._marks[stream]
-        tops = self._reader.rows(
-            f"SELECT venue::VARCHAR, symbol::VARCHAR, max(id) FROM {stream} WHERE {rows.KEPT} GROUP BY 1, 2"
+        hot = self._reader.rows(
+            "SELECT venue::VARCHAR, symbol::VARCHAR, max(id)"
+            f" FROM {self._layout.hot(stream)} WHERE {rows.KEPT} GROUP BY 1, 2"
         )
-        behind = {
-            (venue, symbol): top - (marks[venue, symbol].number if (venue, symbol) in marks else 0)
-            for venue, symbol, top in tops
-        }
+        tops = self._archived(stream)
+        for venue, symbol, top in hot:
+            tops[venue, symbol] = max(top, tops.get((venue, symbol), 0))
+        behind = {series: top - self._mark(stream, series) for series, top in tops.items()}
         behind = {series: count for series, count in behind.items() if count > 0}
         if behind and stream in _SPARSE:
             found = self._reader.rows(
-                f"SELECT m.venue, m.symbol, count(*) FROM {self._beyond(stream, list(behind))} GROUP BY 1, 2"
+                f"SELECT m.venue, m.symbol, count(*) FROM {self._beyond(stream, stream, list(behind))}"
+                " GROUP BY 1, 2"
             )
             return {(venue, symbol): count for venue, symbol, count in found}
         return behind
 
-    def _read(self, stream: str, series: Sequence[Series], names: Sequence[str]) -> list[tuple[Any, ...]]:
+    def _archived(self, stream: str) -> dict[Series, int]:
+        """Return the highest id in the archive of each series that has rows there beyond its mark."""
+        if self._layout.lake:
+            return {}
+        found = self._reader.rows(
+            "SELECT venue, symbol, max(last_id) FROM archived"
+            " WHERE stream = ? AND dropped IS NULL GROUP BY 1, 2",
+            [stream],
+        )
+        return {
+            (venue, symbol): last
+            for venue, symbol, last in found
+            if last > self._mark(stream, (venue, symbol))
+        }
+
+    def _mark(self, stream: str, series: Series) -> int:
+        found = self._marks[stream].get(series)
+        return 0 if found is None else found.number
+
+    def _read(
+        self, stream: str, where: str, series: Sequence[Series], names: Sequence[str]
+    ) -> list[tuple[Any, ...]]:
+        """Return the next rows of some series from `where`, in order of series and id.
+
+        Days may be archived at any moment: a series whose rows have just left the hot table is passed
+        over, by the same statement and so by the same snapshot, until the next look.
+        """
+        guard = ""
+        if where != stream:
+            guard = (
+                f" WHERE NOT EXISTS (SELECT 1 FROM archived AS a WHERE a.stream = '{stream}'"
+                " AND a.dropped IS NULL AND a.venue = m.venue AND a.symbol = m.symbol AND a.last_id > m.number)"
+            )
         picked = (
-            f"(SELECT s.* FROM {self._beyond(stream, series)}"
+            f"(SELECT s.* FROM {self._beyond(stream, where, series)}{guard}"
             f" ORDER BY m.venue, m.symbol, s.id LIMIT {self._batch})"
         )
         said = ", ".join(f'"{name}"' for name in names)
@@ -132,15 +174,15 @@ class Copier:
             f"SELECT {said} FROM ({rows.query(stream, picked)}) ORDER BY exchange, symbol, number"
         )
 
-    def _beyond(self, stream: str, series: Sequence[Series]) -> str:
+    def _beyond(self, stream: str, where: str, series: Sequence[Series]) -> str:
         """Return a stream's rows `s` beyond the marks `m` of some series."""
-        marks = self._marks[stream]
         values = ", ".join(
-            f"({_quoted(venue)}, {_quoted(symbol)}, {marks[venue, symbol].number if (venue, symbol) in marks else 0})"
+            f"({text(venue)}, {text(symbol)}, {self._mark(stream, (venue, symbol))})"
             for venue, symbol in series
         )
         return (
-            f"(SELECT * FROM {stream} WHERE {rows.KEPT}) AS s JOIN (VALUES {values}) AS m(venue, symbol, number)"
+            f"(SELECT * FROM {where} WHERE {rows.KEPT}) AS s"
+            f" JOIN (VALUES {values}) AS m(venue, symbol, number)"
             " ON s.venue::VARCHAR = m.venue AND s.symbol::VARCHAR = m.symbol AND s.id > m.number"
         )
 
@@ -149,7 +191,7 @@ class Copier:
         if not marks:
             return {}
         values = ", ".join(
-            f"({_quoted(venue)}, {_quoted(symbol)}, {mark.number})" for (venue, symbol), mark in marks.items()
+            f"({text(venue)}, {text(symbol)}, {mark.number})" for (venue, symbol), mark in marks.items()
         )
         found = self._reader.rows(
             f"SELECT s.venue::VARCHAR, s.symbol::VARCHAR, max(s.id),"
@@ -232,7 +274,3 @@ def _insert(schema_name: str, table: str) -> str:
         f" (SELECT *, row_number() OVER (PARTITION BY id ORDER BY number) AS turn FROM staged_{table}) AS s"
         " ORDER BY s.number ON CONFLICT (id) DO NOTHING"
     )
-
-
-def _quoted(value: str) -> Parameter:
-    return "'" + value.replace("'", "''") + "'"
