@@ -1,5 +1,6 @@
 """Copying to a desk's PostgreSQL: every row once, whatever dies, is away, comes late or begins anew."""
 
+import asyncio
 import os
 import random
 import subprocess
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from orderflow.jobs import doctor
 from orderflow.market.errors import InvalidArgument, StoreUnusable
 from orderflow.market.events import Event
-from orderflow.store.desk import Filters, Follower, Following, StoredDesk
+from orderflow.store.desk import Filters, Follower, Following, StoredDesk, follower
 from tests.publish.broker import Wire
 from tests.store.desk import NOW, PORT, URL, Desk, Store, begin, own_schema, required
 from tests.store.test_desk import book, funding, interest, liquidation, trade
@@ -212,17 +214,45 @@ def test_two_stores_may_share_a_schema(desk: Desk, tmp_path: Path) -> None:
     other.close()
 
 
+def test_the_holdings_of_both_are_counted_by_market(desk: Desk) -> None:
+    desk.store.write(*events(5))
+    assert desk.postgres.holdings() == {}
+    desk.copy()
+    there = desk.postgres.holdings()
+    assert there == desk.duckdb.holdings(follower.STREAMS)
+    assert there["large_trades", "okx_futures", "BTCUSDT"] == 4  # two of the tape, two liquidations
+
+
+def test_the_doctor_tells_what_is_not_there_yet(desk: Desk, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.duckdb")
+    store.write(*events(5))
+    whole = Desk(store, desk.schema)
+    whole.copy()
+    store.write(*events(1, first=5))
+    store.close()
+    whole.close()
+
+    def said(url: str) -> doctor.Finding:
+        wanted = Following(url=url, schema=desk.schema)
+        found = asyncio.run(doctor.examine(store.path, {}, {}, offline=True, postgres=wanted))
+        (one,) = [one for one in found if one.about == f"postgres {desk.schema}"]
+        return one
+
+    assert (said(URL).state, said(URL).said) == ("note", "25 rows of 2 markets; 5 are not there yet")
+    assert (said("postgresql://127.0.0.1:1/x").state) == "problem"
+
+
 # ── Left to itself ────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_follower_keeps_up_while_rows_are_written(desk: Desk) -> None:
-    follower = Follower(Following(url=URL, schema=desk.schema), desk.store.reader)
-    follower.start()
+    copying = Follower(Following(url=URL, schema=desk.schema), desk.store.reader)
+    copying.start()
     for part in range(5):
         desk.store.write(*events(4, first=part * 4))
-        follower.tell()
-    follower.close()
-    assert (follower.state, follower.behind, follower.copied, follower.problem) == ("connected", 0, 100, "")
+        copying.tell()
+    copying.close()
+    assert (copying.state, copying.behind, copying.copied, copying.problem) == ("connected", 0, 100, "")
     alike(desk)
 
 
@@ -231,22 +261,22 @@ def test_a_follower_waits_for_a_postgresql_that_is_away_and_goes_on_where_it_was
 ) -> None:
     url = f"postgresql://root@127.0.0.1:{wire.port}/test"
     wire.cut()
-    follower = Follower(Following(url=url, schema=desk.schema), desk.store.reader)
+    copying = Follower(Following(url=url, schema=desk.schema), desk.store.reader)
     desk.store.write(*events(4))
-    follower.start()
-    until(lambda: follower.state == "away")
-    assert "postgres: away" in follower.problem
+    copying.start()
+    until(lambda: copying.state == "away")
+    assert "postgres: away" in copying.problem
     wire.restore()
-    until(lambda: follower.behind == 0)
+    until(lambda: copying.behind == 0)
     for part in range(1, 4):
         wire.cut()
         desk.store.write(*events(4, first=part * 4))
-        follower.tell()
-        until(lambda: follower.state == "away")
+        copying.tell()
+        until(lambda: copying.state == "away")
         wire.restore()
-        until(lambda: follower.state == "connected" and follower.behind == 0)
-    follower.close()
-    assert follower.connections >= 4
+        until(lambda: copying.state == "connected" and copying.behind == 0)
+    copying.close()
+    assert copying.connections >= 4
     alike(desk)
 
 
@@ -255,25 +285,25 @@ def test_simulated_rows_do_not_come_into_a_schema_of_real_ones(desk: Desk, tmp_p
     desk.copy()
     simulated = Store(tmp_path / "simulated.duckdb", kind="simulated")
     simulated.write(*events(5))
-    follower = Follower(Following(url=URL, schema=desk.schema), simulated.reader)
-    follower.start()
-    until(lambda: follower.state == "away")
-    follower.close()
+    copying = Follower(Following(url=URL, schema=desk.schema), simulated.reader)
+    copying.start()
+    until(lambda: copying.state == "away")
+    copying.close()
     simulated.close()
-    assert "holds real data, and simulated data must not be mixed into it" in follower.problem
+    assert "holds real data, and simulated data must not be mixed into it" in copying.problem
     assert desk.count("open_interest") == 1
 
 
 def test_a_schema_that_is_dropped_is_made_and_filled_again(desk: Desk) -> None:
-    follower = Follower(Following(url=URL, schema=desk.schema), desk.store.reader)
+    copying = Follower(Following(url=URL, schema=desk.schema), desk.store.reader)
     desk.store.write(*events(2))
-    follower.start()
-    until(lambda: follower.behind == 0)
+    copying.start()
+    until(lambda: copying.behind == 0)
     desk.connection.execute(f"DROP SCHEMA {desk.schema} CASCADE")
     desk.store.write(*events(2, first=2))
-    follower.tell()
-    until(lambda: follower.copied == 30)
-    follower.close()
+    copying.tell()
+    until(lambda: copying.copied == 30)
+    copying.close()
     alike(desk)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from orderflow.market.errors import (
@@ -17,11 +17,13 @@ from orderflow.market.errors import (
     StoreUnusable,
 )
 from orderflow.market.events import Nanos
-from orderflow.store.desk import answers, questions, schema
+from orderflow.store.desk import answers, questions, rows, schema
 from orderflow.store.desk.questions import Asked, Bound, Filters, Statement
 
 if TYPE_CHECKING:
     import psycopg
+
+Holdings: TypeAlias = dict[tuple[str, str, str], int]  # (table, exchange, symbol) → rows
 
 ANSWER_WITHIN_MS = 10_000
 CONNECT_WITHIN_S = 5
@@ -226,12 +228,20 @@ class PostgresDesk:
             asked = questions.read(name, filters, sorted(one for (one,) in known), self._clock())
             return answers.answered(asked, filters, PostgreSQL(self._schema), ask)
 
-    def holdings(self, table: str, exchange: str, symbol: str) -> int:
-        """Return how many rows of a market a table holds."""
-        statement = questions.holdings(exchange, symbol, f"{self._schema}.{table} AS t")
+    def holdings(self) -> Holdings:
+        """Return how many rows there are of each market to which rows were copied."""
+        copied = (
+            f"SELECT DISTINCT stream, exchange, symbol FROM {self._schema}.desk_progress ORDER BY 1, 2, 3"
+        )
+        found: Holdings = {}
         with self._connection() as connection:
-            ((found,),) = run(connection, statement)
-            return found
+            if recognise(connection, self._schema) is None:
+                return found
+            for stream, exchange, symbol in connection.execute(sql(copied)).fetchall():
+                table = rows.TABLE_OF[stream]
+                statement = questions.holdings(exchange, symbol, f"{self._schema}.{table} AS t")
+                ((found[table, exchange, symbol],),) = run(connection, statement)
+        return found
 
     def close(self) -> None:
         with self._lock:

@@ -1,10 +1,14 @@
 """Stored: a desk's questions, answered from our own store."""
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+import duckdb
+
+from orderflow.market.errors import StoreUnusable
 from orderflow.market.events import Nanos
 from orderflow.store.desk import answers, questions, rows
 from orderflow.store.desk.questions import Asked, Bound, Filters, Statement
@@ -55,10 +59,26 @@ class StoredDesk:
         with self._open() as reader:
 
             def ask(statement: Statement) -> list[tuple[Any, ...]]:
-                return reader.rows(statement.sql, statement.bound)
+                try:
+                    return reader.rows(statement.sql, statement.bound)
+                except duckdb.Error as error:
+                    said = str(error).splitlines()[0]
+                    raise StoreUnusable(
+                        f"DuckDB cannot answer this: {said}", hint="ask for fewer hours"
+                    ) from error
 
             asked = questions.read(name, filters, reader.symbols(), self._clock())
             return answers.answered(asked, filters, _DuckDB(), ask)
+
+    def holdings(self, streams: Sequence[str]) -> dict[tuple[str, str, str], int]:
+        """Return how many rows of some streams a desk's tables would hold, by (table, exchange, symbol)."""
+        found: Counter[tuple[str, str, str]] = Counter()
+        with self._open() as reader:
+            for stream in streams:
+                counted = f"SELECT exchange, symbol, count(*) FROM ({rows.query(stream)}) GROUP BY 1, 2"
+                for exchange, symbol, count in reader.rows(counted):
+                    found[rows.TABLE_OF[stream], exchange, symbol] += count
+        return dict(found)
 
     def close(self) -> None:
         """Nothing is held between questions."""
