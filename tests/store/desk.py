@@ -14,7 +14,7 @@ import pytest
 
 from orderflow.market.events import SECOND, Event, Nanos
 from orderflow.market.streams import STREAMS
-from orderflow.store import layout, opening, runs, tables
+from orderflow.store import archive, layout, opening, runs, tables
 from orderflow.store.desk import PostgresDesk, StoredDesk, follower
 from orderflow.store.desk.copying import BATCH, Copier
 from orderflow.store.desk.schema import TABLES
@@ -75,32 +75,15 @@ class Store:
         self.writer = Writer(self.connection, run)
 
     def clear(self) -> None:
-        self.connection.execute("DELETE FROM archived")
-        tables.unite(self.connection)
+        if self.connection.execute("DELETE FROM archived RETURNING file").fetchall():
+            tables.unite(self.connection)
         for table in (*map(layout.Layout().hot, STREAMS), "runs"):
             self.connection.execute(f"DELETE FROM {table}")
         self.begin()
 
-    def archive(self, stream: str, venue: str, day: date) -> None:
-        """Move a day of a market into the archive, in one step."""
-        root = layout.archive_root(self.path)
-        file = layout.archived_file(stream, venue, SYMBOLS[0], day)
-        (root / file).parent.mkdir(parents=True, exist_ok=True)
-        where = f"venue = '{venue}' AND symbol = '{SYMBOLS[0]}' AND timestamp::DATE = '{day}'"
-        with tables.transaction(self.connection) as cursor:
-            cursor.execute(
-                f"COPY (SELECT * EXCLUDE (venue, symbol) FROM {stream}_hot WHERE {where} ORDER BY timestamp)"
-                f" TO '{root / file}'"
-            )
-            cursor.execute(
-                "INSERT INTO archived BY NAME SELECT ? AS stream, venue, symbol, ?::DATE AS day, ? AS file,"
-                " count(*) AS rows, 1 AS bytes, min(timestamp) AS first, max(timestamp) AS last,"
-                " max(id) AS last_id, now()::TIMESTAMP AS written"
-                f" FROM {stream}_hot WHERE {where} GROUP BY venue, symbol",
-                [stream, day, file],
-            )
-            cursor.execute(f"DELETE FROM {stream}_hot WHERE {where}")
-            tables.unite(cursor, [stream])
+    def archive(self, stream: str, day: date) -> None:
+        """Move a day of a stream into the archive."""
+        assert archive.compact(self.connection, stream, day) is not None
 
     def write(self, *events: Event) -> None:
         for event in events:

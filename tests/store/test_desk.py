@@ -78,6 +78,7 @@ def both(desk: Desk, name: str, **filters: object) -> dict:
 # ── The same for the same events ──────────────────────────────────────────────────────────────
 
 _VENUES = st.sampled_from(["binance_futures", "okx_futures", "bybit_spot"])
+_FUTURES = st.sampled_from(["binance_futures", "okx_futures"])
 _SYMBOLS = st.sampled_from(["BTCUSDT", "SOLUSD", "BTCEUR"])
 # few instants, so that many rows share one; some before the window, some in the same microsecond's reach
 _SECONDS = st.sampled_from([-82_800.000001, -82_800, 0, 0.000001, 0.000002, 0.0015, 5, 3599.999999, 3600])
@@ -104,21 +105,21 @@ _EVENTS = st.one_of(
         lambda venue, symbol, s, side, price, size, id, partial, ordinal: Liquidation(
             venue, symbol, at(s), at(s), side, price, size, None if id is None else str(id), partial, ordinal
         ),
-        _VENUES, _SYMBOLS, _SECONDS, st.sampled_from(["long", "short"]), _PRICES, _SIZES,
+        _FUTURES, _SYMBOLS, _SECONDS, st.sampled_from(["long", "short"]), _PRICES, _SIZES,
         st.none() | _IDS, st.none() | st.booleans(), st.integers(0, 1),
     ),
     st.builds(
         lambda venue, symbol, s, rate, predicted, hours, next: Funding(
             venue, symbol, at(s), at(s), rate, predicted, hours, next
         ),
-        _VENUES, _SYMBOLS, _SECONDS, _RATES, st.none() | _RATES, st.sampled_from([None, 1.0, 4.0, 8.0]),
+        _FUTURES, _SYMBOLS, _SECONDS, _RATES, st.none() | _RATES, st.sampled_from([None, 1.0, 4.0, 8.0]),
         st.none() | st.just(at(7200)),
     ),
     st.builds(
         lambda venue, symbol, s, size, usd, contracts: OpenInterest(
             venue, symbol, at(s), at(s), size, usd, contracts
         ),
-        _VENUES, _SYMBOLS, _SECONDS, st.none() | _SIZES, st.none() | _PRICES, st.none() | _SIZES,
+        _FUTURES, _SYMBOLS, _SECONDS, st.none() | _SIZES, st.none() | _PRICES, st.none() | _SIZES,
     ),
     st.builds(
         lambda s, sequence, price, size, ask: book(s, sequence, price, size, ask, size),

@@ -23,8 +23,15 @@ class _DuckDB:
 
     interval = "t.interval_hours"
 
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
     def table(self, name: str, asked: Asked) -> str:
-        return f"({rows.relation(name)}) AS t"
+        """Return the rows of the series that are asked alone, so that no other's archive is looked into."""
+        relation = rows.relation(
+            name, lambda stream: self._reader.source(stream, asked.symbol, asked.exchanges)
+        )
+        return f"({relation}) AS t"
 
     def instant(self, time: Nanos) -> tuple[str, Bound]:
         return "make_timestamp(?)", micros(time)
@@ -68,7 +75,7 @@ class StoredDesk:
                     ) from error
 
             asked = questions.read(name, filters, reader.symbols(), self._clock())
-            return answers.answered(asked, filters, _DuckDB(), ask)
+            return answers.answered(asked, filters, _DuckDB(reader), ask)
 
     def holdings(self, streams: Sequence[str]) -> dict[tuple[str, str, str], int]:
         """Return how many rows of some streams a desk's tables would hold, by (table, exchange, symbol)."""
