@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from orderflow.market.errors import InvalidArgument, UnknownSymbol, UnknownVenue
 from orderflow.market.events import SECOND, BookTop, Event, Funding, Liquidation, Nanos, OpenInterest, Trade
-from orderflow.store.desk import QUESTIONS, Filters
+from orderflow.store import access
+from orderflow.store.desk import QUESTIONS, Filters, StoredDesk
 from tests.store.desk import NOW, T0, Desk, Store, own_schema, required
 
 HOUR = 3600 * SECOND
@@ -171,6 +172,25 @@ _LISTED = {
     "open_interest": "open_interest",
     "orderbooks": "orderbooks",
 }
+
+
+def test_through_the_process_that_collects_the_answer_is_the_same(desk: Desk) -> None:
+    desk.store.write(
+        trade(1, 10, 50_000.0, 4.0), liquidation(40, "long", 49_000.0, 0.1), book(2, 7, 99.5, 1.0, 101.0, 2.0),
+        funding("okx_futures", 3, 0.0002, 4.0), interest("okx_futures", 5, 500.0, 50e6),
+    )  # fmt: skip
+    store = desk.store
+    service = access.serve(store.connection, store.path)
+    try:
+        served = StoredDesk(lambda: access.open_reader(store.path), clock=lambda: NOW)
+        with access.open_reader(store.path) as reader:
+            assert reader.remote
+        for name, several in _ASKED.items():
+            for filters in several[:2]:
+                asked = Filters(**filters)  # type: ignore[arg-type]
+                assert served.answer(name, asked) == desk.duckdb.answer(name, asked)
+    finally:
+        access.stop(store.connection, store.path, service)
 
 
 # ── What an answer says ───────────────────────────────────────────────────────────────────────

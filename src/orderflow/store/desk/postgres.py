@@ -173,6 +173,9 @@ class PostgreSQL:
     def instant(self, time: Nanos) -> tuple[str, Bound]:
         return "CAST(? AS TIMESTAMPTZ)", questions.moment(time).isoformat()
 
+    def first(self, asked: Asked) -> tuple[Statement, str]:
+        return Statement("", []), self.table(asked.question.table, asked)  # an index is in that order
+
     def latest(self, asked: Asked) -> Statement:
         """Look up each market by itself: what is asked is a row of each, of perhaps millions."""
         name, question = asked.question.table, asked.question

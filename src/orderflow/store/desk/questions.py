@@ -119,12 +119,17 @@ class Statement(NamedTuple):
 
 
 class Dialect(Protocol):
-    """What differs between the stores: `table` is what stands behind FROM, `interval` a rate's hours."""
+    """What differs between the stores: `table` is what stands behind FROM, `interval` a rate's hours.
+
+    `first` gives a table with no more than it takes to have the first `limit` rows in the order that was
+    asked, and what must stand before the statement that uses it.
+    """
 
     interval: str
 
     def table(self, name: str, asked: Asked) -> str: ...
     def instant(self, time: Nanos) -> tuple[str, Bound]: ...
+    def first(self, asked: Asked) -> tuple[Statement, str]: ...
     def latest(self, asked: Asked) -> Statement: ...
 
 
@@ -175,11 +180,12 @@ def _symbol(said: str, known: Sequence[str]) -> str:
 def page(asked: Asked, dialect: Dialect) -> Statement:
     """Return the statement for the rows of an answer: the first `limit` in the order that was asked."""
     where, bound = window(asked, dialect)
+    before, table = dialect.first(asked)
     said = ", ".join(f"t.{name}" for name in (*asked.question.columns, "metadata::text"))
     return Statement(
-        f"SELECT {said} FROM {dialect.table(asked.question.table, asked)} WHERE {where}"
+        f"{before.sql} SELECT {said} FROM {table} WHERE {where}"
         f" ORDER BY {ordering(asked)} LIMIT {int(asked.limit)}",
-        bound,
+        [*before.bound, *bound],
     )
 
 

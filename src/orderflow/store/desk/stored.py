@@ -27,30 +27,58 @@ class _DuckDB:
         self._reader = reader
 
     def table(self, name: str, asked: Asked) -> str:
-        """Return the rows of the series that are asked alone, so that no other's archive is looked into."""
-        relation = rows.relation(
-            name, lambda stream: self._reader.source(stream, asked.symbol, asked.exchanges)
-        )
-        return f"({relation}) AS t"
+        return f"({rows.relation(name, lambda stream: self._source(stream, asked))}) AS t"
 
     def instant(self, time: Nanos) -> tuple[str, Bound]:
         return "make_timestamp(?)", micros(time)
 
-    def latest(self, asked: Asked) -> Statement:
+    def first(self, asked: Asked) -> tuple[Statement, str]:
+        """Pick the rows by what they are ordered by: to make the metadata of all costs more than all else."""
         where, bound = questions.window(asked, self)
-        table = self.table(asked.question.table, asked)
-        said = ", ".join(f"t.{name}" for name in (*asked.question.columns, "metadata::text"))
-        newest = "PARTITION BY t.exchange, t.symbol ORDER BY t.id DESC"
-        if "sequence" in asked.question.columns:
-            newest = newest.replace("ORDER BY", "ORDER BY t.sequence DESC NULLS LAST,")
+        name, by, limit = asked.question.table, asked.question.orders[asked.order], int(asked.limit)
+        among = f"FROM {self.table(name, asked)} WHERE {where}"
+        before = (
+            f"WITH least AS (SELECT CASE WHEN count(value) = {limit} THEN min(value) END AS value FROM"
+            f" (SELECT t.{by} AS value {among} ORDER BY value DESC NULLS LAST LIMIT {limit})),"
+            f" keys AS (SELECT t.exchange, t.symbol, t.number {among}"
+            f" AND coalesce(t.{by} >= (SELECT value FROM least), true))"
+        )
+
+        def picked(stream: str) -> str:
+            return (
+                f"(SELECT s.* FROM {self._source(stream, asked)} AS s SEMI JOIN keys AS k"
+                " ON s.venue::VARCHAR = k.exchange AND s.symbol::VARCHAR = k.symbol AND s.id = k.number)"
+            )
+
+        return Statement(before, [*bound, *bound]), f"({rows.relation(name, picked)}) AS t"
+
+    def latest(self, asked: Asked) -> Statement:
+        """Find the last instant of each market first: what a row says is made for those rows alone."""
+        where, bound = questions.window(asked, self)
+        name = asked.question.table
+        (stream,) = rows.STREAMS[name]
+        said = ", ".join(f"t.{one}" for one in (*asked.question.columns, "metadata::text"))
+        newest = (
+            f"SELECT t.exchange, t.symbol, max(t.timestamp) AS timestamp FROM {self.table(name, asked)}"
+            f" WHERE {where} GROUP BY 1, 2"
+        )
+        picked = (
+            f"(SELECT s.* FROM {self._source(stream, asked)} AS s SEMI JOIN ({newest}) AS n"
+            " ON s.venue::VARCHAR = n.exchange AND s.symbol::VARCHAR = n.symbol AND s.timestamp = n.timestamp)"
+        )
+        last = (
+            "t.sequence DESC NULLS LAST, t.id DESC" if "sequence" in asked.question.columns else "t.id DESC"
+        )
         return Statement(
-            f"WITH newest AS (SELECT t.exchange, t.symbol, max(t.timestamp) AS timestamp FROM {table}"
-            f" WHERE {where} GROUP BY 1, 2)"
-            f" SELECT {said} FROM {table} SEMI JOIN newest AS n"
-            " ON t.exchange = n.exchange AND t.symbol = n.symbol AND t.timestamp = n.timestamp"
-            f" QUALIFY row_number() OVER ({newest}) = 1 ORDER BY t.exchange, t.symbol",
+            f"SELECT {said} FROM ({rows.query(stream, picked)}) AS t"
+            f" QUALIFY row_number() OVER (PARTITION BY t.exchange, t.symbol ORDER BY {last}) = 1"
+            " ORDER BY t.exchange, t.symbol",
             bound,
         )
+
+    def _source(self, stream: str, asked: Asked) -> str:
+        """Return the series that are asked alone, so that no other's archive is looked into."""
+        return self._reader.source(stream, asked.symbol, asked.exchanges)
 
 
 class StoredDesk:
