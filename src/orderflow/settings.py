@@ -8,7 +8,7 @@ working folder, or the one that `ORDERFLOW_CONFIG` names.
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -132,6 +132,18 @@ class Settings(BaseSettings):
     publish_streams: Words = Field(
         (), validation_alias=_named("publish_streams"), description="all, by default"
     )
+    postgres_url: SecretStr | None = Field(
+        None,
+        validation_alias=_named("postgres_url"),
+        description="postgresql://user:password@host:port/database, where a desk's tables are kept up",
+    )
+    postgres_schema: str = Field("orderflow", validation_alias=_named("postgres_schema"))
+    postgres_streams: Words = Field(
+        (), validation_alias=_named("postgres_streams"), description="all of a desk's, by default"
+    )
+    desk: Literal["duckdb", "postgres"] = Field(
+        "duckdb", validation_alias=_named("desk"), description="which store answers /api/v1/exchange"
+    )
     cme_chart: bool = Field(
         False,
         validation_alias=_named("cme_chart"),
@@ -147,7 +159,7 @@ class Settings(BaseSettings):
         """The venues' keys that are set, by the names that users know them under."""
         return {} if self.pyth_api_key is None else {"PYTH_API_KEY": self.pyth_api_key}
 
-    @field_validator("venues", "symbols", "streams", "publish_streams", mode="before")
+    @field_validator("venues", "symbols", "streams", "publish_streams", "postgres_streams", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
         if isinstance(value, str):

@@ -31,7 +31,9 @@ from orderflow.market.events import HOUR, Gap, Nanos
 from orderflow.publish import Publisher, Publishing
 from orderflow.store import access, messages, opening, runs, tables
 from orderflow.store.access import Service
+from orderflow.store.desk import Follower
 from orderflow.store.live import Live
+from orderflow.store.reader import Reader
 from orderflow.store.runs import Kind, Run
 from orderflow.store.writer import Batch, Writer
 from orderflow.venues.spec import Venue
@@ -115,6 +117,8 @@ class Collector:
             )
             self._recover()
             self.run_row = self._begin_run(key)
+            wanted = plan.postgres
+            self.follower = None if wanted is None else Follower(wanted, Reader(self._connection))
             self.service: Service = access.serve(
                 self._connection, plan.db, port=plan.quack_port, simulated=plan.kind == "simulated", door=door
             )
@@ -222,6 +226,8 @@ class Collector:
         self._collecting = True
         if self.publisher is not None:
             self.publisher.start()
+        if self.follower is not None:
+            self.follower.start()
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -429,6 +435,8 @@ class Collector:
             self.flushes.note(flushed.rows, flushed.seconds)
             if self.publisher is not None:
                 self.publisher.tell()
+            if self.follower is not None:
+                self.follower.tell()
 
     def _room_to_checkpoint(self) -> bool:
         """Tell whether the disk has room for a checkpoint; one that fails half-way breaks the database's use."""
@@ -543,6 +551,8 @@ class Collector:
             limit.cancel()
             if self.publisher is not None:
                 await self.publisher.close()
+            if self.follower is not None:
+                await asyncio.to_thread(self.follower.close)
             access.stop(self._connection, self.plan.db, self.service)
             self.journal.close()
             self._connection.close()

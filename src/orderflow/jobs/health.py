@@ -28,6 +28,9 @@ def of_collector(collector: Collector, now: Nanos | None = None) -> dict[str, An
     publisher = collector.publisher
     if publisher is not None and publisher.problem:
         reasons.append(publisher.problem)
+    follower = collector.follower
+    if follower is not None and follower.problem:
+        reasons.append(follower.problem)
     working = sum(state["status"] != "unhealthy" for state in venues.values())
     status = "healthy" if not reasons else "degraded" if working else "unhealthy"
     return {
@@ -39,6 +42,7 @@ def of_collector(collector: Collector, now: Nanos | None = None) -> dict[str, An
         "store": _store(collector),
         "memory": _memory(collector),
         **({} if publisher is None else {"publishing": publisher.health()}),
+        **({} if follower is None else {"postgres": follower.health()}),
         "uptime_s": round((now - collector.started) / 1e9, 1),
         "frames": collector.pipeline.tally.frames,
         "unreadable_frames": collector.pipeline.tally.unknown.total(),

@@ -34,7 +34,7 @@ from orderflow.store.identifiers import identifier
 from orderflow.store.live import RECENT_TRADES
 from orderflow.store.runs import RUN_COLUMNS, Run
 from orderflow.store.session import Served, Session
-from orderflow.store.statements import checksum, event, event_columns
+from orderflow.store.statements import Parameter, checksum, event, event_columns
 from orderflow.store.windows import Window
 
 E = TypeVar("E", bound=Event)
@@ -348,6 +348,14 @@ class Reader:
             f" FROM {identifier(stream)} GROUP BY ALL"
         )
         return {(venue, symbol): last for venue, symbol, last in found}
+
+    def rows(self, sql: str, bound: Sequence[Parameter] = ()) -> list[tuple[Any, ...]]:
+        """Return what a query of ours finds; `?` is the place of a value, and of nothing else."""
+        return self._session.rows(sql, bound)
+
+    def source(self, stream: str, symbol: str | None = None, venues: Among = None) -> str:
+        """Return what to select a stream's rows of a symbol and some venues from."""
+        return self._session.source(stream, symbol, venues)
 
     def _latest(self, kind: type[E], symbol: str | None) -> list[E]:
         stream = KEPT[kind]
