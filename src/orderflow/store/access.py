@@ -23,15 +23,16 @@ import socket
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import duckdb
 import msgspec
 
 from orderflow.market.errors import DoorUnavailable, StoreUnusable
 from orderflow.market.events import Nanos
-from orderflow.market.streams import STREAMS
 from orderflow.store.identifiers import text
 from orderflow.store.opening import connect
+from orderflow.store.permits import only_reads
 from orderflow.store.reader import Reader
 from orderflow.store.tables import readable
 
@@ -39,17 +40,8 @@ log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 _CATALOG = "served"
-_TABLE_FUNCTIONS = (
-    "range",
-    "generate_series",
-    "unnest",
-    "duckdb_tables",
-    "duckdb_views",
-    "duckdb_columns",
-    "duckdb_types",
-    "duckdb_schemas",
-    "pragma_table_info",
-)
+
+Settings: TypeAlias = dict[str, str | bool | int | float | list[str]]
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -100,7 +92,7 @@ def serve(
     Raises `DoorUnavailable` where the port is taken.
     """
     load_quack(connection)
-    connection.execute(_only_reads())
+    connection.execute(only_reads())
     connection.execute("SET GLOBAL quack_authorization_function = 'orderflow_only_reads'")
     token = secrets.token_urlsafe(24)
     uri = f"quack:{LOOPBACK}:{_free_port() if port is None else port}"
@@ -139,6 +131,19 @@ def service(path: Path | str) -> Service | None:
     return found if found is not None and _attached(found.uri, found.token) is not None else None
 
 
+class Reached(NamedTuple):
+    """A connection that reads a database: it has the file open, or attached over Quack as `catalog`."""
+
+    connection: duckdb.DuckDBPyConnection
+    catalog: str = ""
+
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Ask where the database is, the whole statement at once; values are written into it."""
+        if self.catalog:
+            return self.connection.execute("FROM quack_query_by_name(?, ?)", [self.catalog, sql])
+        return self.connection.execute(sql)
+
+
 def open_reader(where: Path | str, *, token: str = "") -> Reader:
     """Open a database to read: through the process that serves it, else the file itself, read-only.
 
@@ -146,21 +151,27 @@ def open_reader(where: Path | str, *, token: str = "") -> Reader:
     Raises `StoreUnusable` in one line: no such file, another program's, locked by a process that does
     not serve it, or an address that does not answer.
     """
+    return Reader(*reach(where, token=token))
+
+
+def reach(where: Path | str, *, token: str = "", settings: Settings | None = None) -> Reached:
+    """Connect as `open_reader` does; `settings` are DuckDB's, two threads by default."""
+    settings = {"threads": 2} if settings is None else settings
     if str(where).startswith("quack:"):
-        if (attached := _attached(str(where), token)) is None:
+        if (attached := _attached(str(where), token, settings)) is None:
             raise StoreUnusable(
                 f"{where} does not answer, or not to this token", hint="is its collector running?"
             )
-        return Reader(attached, _CATALOG)
+        return Reached(attached, _CATALOG)
     path = Path(where)
     if (told := _told(path)) is not None:
-        if (attached := _attached(told.uri, told.token)) is not None:
-            return Reader(attached, _CATALOG)
+        if (attached := _attached(told.uri, told.token, settings)) is not None:
+            return Reached(attached, _CATALOG)
         log.info("stale service file", extra={"path": str(service_file(path)), "pid": told.pid})
-    return Reader(_open_file(path))
+    return Reached(_open_file(path, settings))
 
 
-def _open_file(path: Path) -> duckdb.DuckDBPyConnection:
+def _open_file(path: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
     try:
         missing = not path.is_file()
     except OSError as error:
@@ -169,7 +180,7 @@ def _open_file(path: Path) -> duckdb.DuckDBPyConnection:
         raise StoreUnusable(
             f"{path}: no such database", hint="`orderflow init` makes one, `orderflow up` fills it"
         )
-    connection = connect(path, {"threads": 2}, read_only=True)
+    connection = connect(path, settings, read_only=True)
     try:
         readable(connection)
     except StoreUnusable as error:
@@ -178,9 +189,11 @@ def _open_file(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _attached(uri: str, token: str) -> duckdb.DuckDBPyConnection | None:
+def _attached(
+    uri: str, token: str, settings: Settings | None = None
+) -> duckdb.DuckDBPyConnection | None:
     """Return a connection with the service attached, or None if it does not answer to this token."""
-    connection = duckdb.connect()
+    connection = duckdb.connect(config=settings or {})
     load_quack(connection)
     try:
         connection.execute(f"ATTACH {text(uri)} AS {_CATALOG} (TYPE quack, TOKEN {text(token)})")
@@ -210,27 +223,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return probe.getsockname()[1]
-
-
-def _only_reads() -> str:
-    """Return the macro that judges a remote statement by its parse, which exists for queries alone.
-
-    Table functions must be of our list. A table that is not there would be looked for as a file
-    (`FROM 'x.csv'`, or `FROM x.csv` as schema and table): names and qualifiers must not look like one.
-    """
-    functions = ", ".join(map(text, _TABLE_FUNCTIONS))
-    return rf"""
-        CREATE OR REPLACE MACRO orderflow_only_reads(session, statement) AS (
-            SELECT json_extract_string(parse, '$.error') = 'false'
-                AND list_has_all([{functions}], json_extract_string(parse, '$..function.function_name'))
-                AND len(list_filter(
-                    json_extract_string(parse, '$..table_name'),
-                    lambda name: NOT regexp_matches(name, '^[^./\\:*]*$|_({"|".join(STREAMS)})$'))) = 0
-                AND list_has_all(
-                    ['', 'main', 'information_schema', 'pg_catalog'],
-                    json_extract_string(parse, '$..schema_name'))
-                AND list_has_all(
-                    ['', 'system', current_database()], json_extract_string(parse, '$..catalog_name'))
-            FROM (SELECT json_serialize_sql(statement::VARCHAR) AS parse)
-        )
-    """
