@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 RECOVERY_ROWS = 50_000
-CHECKPOINT_BYTES = 256 * 1024 * 1024
+CHECKPOINT_BYTES = 32 * 1024 * 1024
 CHECKPOINT_RESERVE = 64 * 1024 * 1024  # left free on the disk beyond what a checkpoint may write
 RETRY_S = 1.0  # after the disk refused
 LAG_PERIOD_S = 0.1

@@ -15,7 +15,7 @@
         ├── NoData, TooLarge, TookTooLong
         ├── StatementRefused
         ├── RegionBlocked, KeyRefused
-        └── StoreUnusable, RecordingUnreadable, DoorUnavailable
+        └── StoreUnusable, RecordingUnreadable, DoorUnavailable, ExtraMissing
 
 Raise the leaf where it happens; catch the branch where something can be done. Every error has a
 `code` for machines, a one-line message, and a `hint` that says what would be right.
@@ -161,5 +161,11 @@ class RecordingRetired(RecordingUnreadable):
 
 class DoorUnavailable(Rejected):
     """A port or address that we cannot or must not listen on."""
+
+    code = "invalid_argument"
+
+
+class ExtraMissing(Rejected):
+    """What needs a library that is not installed; the hint names the extra that brings it."""
 
     code = "invalid_argument"

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from orderflow.market.events import US
 from orderflow.market.streams import OPEN_INTEREST, Stream
-from orderflow.store import layout
+from orderflow.store import layout, tables
 from orderflow.store.rows import NULL, Rows
 
 Index = npt.NDArray[np.int64]
@@ -54,7 +54,7 @@ class Known:
         self._staged: dict[tuple[str, str], _Top] = {}
 
     def _load(self) -> dict[tuple[str, str], _Top]:
-        order = f"coalesce({_instant(self._stream)}, 0)" if self._stream.order != "sequence" else "sequence"
+        order = tables.order(self._stream)
         value = "arg_max_null(open_interest, timestamp)" if self._stream is OPEN_INTEREST else "NULL"
         archived = (
             ""

@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeAlias
 import duckdb
 
 from orderflow.market.errors import InvalidArgument, StoreUnusable
+from orderflow.market.events import US
 from orderflow.market.instruments import MARKETS, SYMBOLS, Series, series, venue_id
 from orderflow.market.streams import SHARED, STREAMS, Column, Stream
 from orderflow.store import layout
@@ -255,10 +256,20 @@ def _lay_out(cursor: duckdb.DuckDBPyConnection, symbols: Sequence[str]) -> None:
     cursor.executemany("INSERT INTO about VALUES (?, ?)", [("program", PROGRAM), ("schema", str(SCHEMA))])
     values = {"venue": list(MARKETS), "symbol": list(dict.fromkeys(symbols))}
     where = layout.of(cursor)
+    if where.root is not None:
+        cursor.execute("INSERT INTO about VALUES ('archive', ?)", [str(where.root)])
     for stream in STREAMS.values():
         body = ", ".join(f"{identifier(one.name)} {_type(stream, one, values)}" for one in columns(stream))
         cursor.execute(f"CREATE TABLE {identifier(where.hot(stream.name))} ({body})")
         layout.unite(cursor, where, stream.name, values)
+
+
+def order(stream: Stream) -> str:
+    """Return the number by which the rows of a series of this stream are ordered, as SQL."""
+    if stream.order == "sequence":
+        return "sequence"
+    grain = stream.grain // US
+    return f"coalesce(epoch_us(timestamp){'' if grain == 1 else f' // {grain}'}, 0)"
 
 
 def column_type(connection: duckdb.DuckDBPyConnection, stream: Stream, column: Column) -> str:
@@ -303,12 +314,16 @@ def _extend(cursor: duckdb.DuckDBPyConnection, pairs: Iterable[tuple[str, str]])
         unite(cursor)  # archived texts are cast to the types as they are now
 
 
-def unite(cursor: duckdb.DuckDBPyConnection, streams: Iterable[str] = tuple(STREAMS)) -> None:
-    """Write the views of streams, and of their series that have archived days, anew."""
+def unite(
+    cursor: duckdb.DuckDBPyConnection,
+    streams: Iterable[str] = tuple(STREAMS),
+    series: Iterable[Series] | None = None,
+) -> None:
+    """Write the views of streams anew, and of the series given (or else of all that have archived days)."""
     where = layout.of(cursor)
     values = {column: _values(cursor, column) for column in ("venue", "symbol")}
     for stream in streams:
-        layout.unite(cursor, where, stream, values)
+        layout.unite(cursor, where, stream, values, series)
 
 
 def name_again(cursor: duckdb.DuckDBPyConnection) -> None:
