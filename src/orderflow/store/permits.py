@@ -45,6 +45,7 @@ _REFUSED_KINDS = re.compile(r"(quack|pg|inet|has|orderflow|duckdb|pragma|__inter
 _REFS = ("BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EXPRESSION_LIST", "EMPTY", "PIVOT", "SHOW_REF")
 _NODES = ("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE")
 _PARTS = re.compile(r"\w+_(MODIFIER|TYPE_INFO)|ASCENDING|DESCENDING|ORDER_DEFAULT")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _DESCRIBES = ("DESCRIBE", "SUMMARY")
 
 HINT = "one SELECT over the streams, the named series, gaps, runs and instruments"
@@ -115,6 +116,8 @@ def _parsed(connection: duckdb.DuckDBPyConnection, statement: str) -> Node:
         raise StatementRefused(
             f"the statement has {len(statement):,} characters", hint=f"at most {MOST_CHARACTERS:,}"
         )
+    if strange := _CONTROL.search(statement):
+        raise StatementRefused(f"the character {strange[0]!r} in a statement", hint="printable text")
     try:
         ((said,),) = connection.execute(
             "SELECT json_serialize_sql(?::VARCHAR, skip_null := true, skip_empty := true, skip_default := true)",

@@ -40,7 +40,7 @@ import pyarrow as pa
 
 from orderflow.market import errors
 from orderflow.market.errors import InvalidArgument, OrderflowError, RateLimited, TookTooLong, TooLarge
-from orderflow.store import plain
+from orderflow.store import files, plain
 from orderflow.store.permits import MOST_CHARACTERS
 
 log = logging.getLogger(__name__)
@@ -107,6 +107,13 @@ class Found(NamedTuple):
     def rows(self) -> list[list[Any]]:
         """Return the rows as plain values; instants are epoch milliseconds UTC."""
         return list(plain.rows(self.table))
+
+    def csv(self) -> str:
+        return files.csv_text(self.table)
+
+    def save(self, path: Path, form: str) -> int:
+        """Write a whole file, or none, in one of `files.Form` or as lines of JSON; return its bytes."""
+        return files.save(self.table, path, form)
 
 
 def ask(db: Path | str, statement: str, limits: Limits | None = None) -> Found:
