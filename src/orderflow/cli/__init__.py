@@ -30,6 +30,7 @@ for command in (
     storing.init,
     storing.replay,
     taking.sql,
+    taking.export,
     backfilling.backfill,
     collecting.record,
 ):

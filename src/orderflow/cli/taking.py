@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from orderflow.cli.asking import nearest_db
-from orderflow.cli.surroundings import Db, Json, chosen_settings, dumped, log_to_stderr
+from orderflow.cli.surroundings import (
+    Db,
+    Json,
+    Symbols,
+    Venues,
+    chosen_settings,
+    dumped,
+    log_to_stderr,
+    progress,
+    tell,
+)
 from orderflow.market.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -108,3 +118,68 @@ def _cell(name: str, value: Any, instants: list[str]) -> str:
 
         return utc(value * 1_000_000)
     return escape(f"{value:,.12g}" if isinstance(value, float) else str(value))
+
+
+Form = Literal["parquet", "csv", "arrow"]
+
+
+def export(
+    streams: Annotated[list[str], typer.Argument(help="Streams, as in trades prices candles.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write into.")],
+    symbols: Symbols = None,
+    venues: Venues = None,
+    since: Annotated[str, typer.Option(help="-4h, 2026-11-20, epoch milliseconds.", show_default="all")] = "",
+    until: Annotated[str, typer.Option(help="As since; not included.", show_default="now")] = "",
+    form: Annotated[Form, typer.Option("--format", help="How rows are written.")] = "parquet",
+    single: Annotated[bool, typer.Option("--single", help="One file a stream, not one a series and day.")] = False,
+    db: Db = None,
+    json: Json = False,
+) -> None:
+    """Take rows away: as Parquet, CSV or Arrow, a file a series and day, with a manifest.
+
+    Beside a collector or from the file. Interrupted, the same command goes on where it was.
+    """
+    import time
+
+    from orderflow.store.export import export as take
+    from orderflow.store.manifest import Query
+    from orderflow.tools.times import instant
+
+    chosen = chosen_settings(db=nearest_db(db))
+    log_to_stderr(chosen.log_level)
+    query = Query(
+        tuple(dict.fromkeys(_words(streams))), _words(symbols), _words(venues), since, until, form, single
+    )
+    now = time.time_ns()
+    with progress("exporting", hidden=json) as shown:
+        found = take(
+            chosen.db,
+            out,
+            query,
+            instant(since, now) if since else None,
+            instant(until, now) if until else None,
+            progress=lambda done: shown(
+                done.files, done.of, f"{done.rows:,} rows, {done.bytes / 1e6:,.1f} MB, {done.path}"
+            ),
+        )
+    told = found.manifest
+    tell(
+        json,
+        {
+            "folder": str(out),
+            "files": len(told.files),
+            "written": found.written,
+            "rows": told.rows,
+            "bytes": told.bytes,
+            "simulated": told.simulated,
+            "gaps": len(told.gaps),
+        },
+        f"{out}: {told.rows:,} rows in {len(told.files):,} files, {told.bytes:,} bytes"
+        f" ({found.written:,} written now); {len(told.gaps):,} gaps are told in its manifest"
+        + ("; simulated data" if told.simulated else ""),
+    )
+
+
+def _words(said: str | list[str] | None) -> tuple[str, ...]:
+    several = [said] if isinstance(said, str) else said or []
+    return tuple(word.strip() for one in several for word in one.split(",") if word.strip())

@@ -155,16 +155,17 @@ def csv_text(table: pa.Table) -> str:
 
 def writable(table: pa.Table, form: str = "csv") -> pa.Table:
     """Return a table whose columns the form can hold: in CSV, lists, structures and intervals become text."""
-    if form != "csv":
-        return table
     columns = [
         column
-        if _is_plain(field.type)
+        if _holds(form, field.type)
         else pa.array([None if one is None else str(plain.cell(one)) for one in column.to_pylist()], pa.string())
         for field, column in zip(table.schema, table.columns, strict=True)
     ]
     return pa.Table.from_arrays(columns, names=table.column_names)
 
 
-def _is_plain(kind: pa.DataType) -> bool:
-    return not (pa.types.is_nested(kind) or pa.types.is_interval(kind) or pa.types.is_binary(kind))
+def _holds(form: str, kind: pa.DataType) -> bool:
+    if form == "arrow":
+        return True
+    nested = form == "csv" and (pa.types.is_nested(kind) or pa.types.is_binary(kind))
+    return not nested and not pa.types.is_interval(kind)
