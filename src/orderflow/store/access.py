@@ -1,7 +1,7 @@
 """Access: one process owns a database and serves it over Quack; all others read through it.
 
 The owner calls `serve`, which listens on loopback and writes `<database>.quack` (readable by the
-owner's user alone) with the address and a token made for this service. `open_reader` attaches to it,
+owner's user alone) with the address and a token made for this service. `open_reader` asks it,
 or opens the file read-only where nobody serves it. A plain reader holds the file: while one is open
 no collector can start on it, so close it.
 
@@ -34,13 +34,12 @@ from orderflow.store.identifiers import text
 from orderflow.store.opening import connect
 from orderflow.store.permits import only_reads
 from orderflow.store.reader import Reader
+from orderflow.store.session import Served
 from orderflow.store.tables import readable
 
 log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
-_CATALOG = "served"
-
 Settings: TypeAlias = dict[str, str | bool | int | float | list[str]]
 
 
@@ -128,20 +127,24 @@ def stop(connection: duckdb.DuckDBPyConnection, path: Path | str, found: Service
 def service(path: Path | str) -> Service | None:
     """Return the service of a database, or None where none answers (a killed process leaves its file)."""
     found = _told(path)
-    return found if found is not None and _attached(found.uri, found.token) is not None else None
+    if found is None or (connection := _reached(Served(found.uri, found.token))) is None:
+        return None
+    connection.close()
+    return found
 
 
 class Reached(NamedTuple):
-    """A connection that reads a database: it has the file open, or attached over Quack as `catalog`."""
+    """A connection that reads a database: it has the file open, or asks the process that serves it."""
 
     connection: duckdb.DuckDBPyConnection
-    catalog: str = ""
+    served: Served | None = None
 
     def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Ask where the database is, the whole statement at once; values are written into it."""
-        if self.catalog:
-            return self.connection.execute("FROM quack_query_by_name(?, ?)", [self.catalog, sql])
-        return self.connection.execute(sql)
+        if self.served is None:
+            return self.connection.execute(sql)
+        asked = [self.served.uri, sql, self.served.token]
+        return self.connection.execute("FROM quack_query(?, ?, token => ?)", asked)
 
 
 def open_reader(where: Path | str, *, token: str = "") -> Reader:
@@ -158,15 +161,17 @@ def reach(where: Path | str, *, token: str = "", settings: Settings | None = Non
     """Connect as `open_reader` does; `settings` are DuckDB's, two threads by default."""
     settings = {"threads": 2} if settings is None else settings
     if str(where).startswith("quack:"):
-        if (attached := _attached(str(where), token, settings)) is None:
+        served = Served(str(where), token)
+        if (connection := _reached(served, settings)) is None:
             raise StoreUnusable(
                 f"{where} does not answer, or not to this token", hint="is its collector running?"
             )
-        return Reached(attached, _CATALOG)
+        return Reached(connection, served)
     path = Path(where)
     if (told := _told(path)) is not None:
-        if (attached := _attached(told.uri, told.token, settings)) is not None:
-            return Reached(attached, _CATALOG)
+        served = Served(told.uri, told.token)
+        if (connection := _reached(served, settings)) is not None:
+            return Reached(connection, served)
         log.info("stale service file", extra={"path": str(service_file(path)), "pid": told.pid})
     return Reached(_open_file(path, settings))
 
@@ -189,16 +194,14 @@ def _open_file(path: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _attached(
-    uri: str, token: str, settings: Settings | None = None
-) -> duckdb.DuckDBPyConnection | None:
-    """Return a connection with the service attached, or None if it does not answer to this token."""
+def _reached(served: Served, settings: Settings | None = None) -> duckdb.DuckDBPyConnection | None:
+    """Return a connection that reaches a service, or None if it does not answer to this token."""
     connection = duckdb.connect(config=settings or {})
     load_quack(connection)
     try:
-        connection.execute(f"ATTACH {text(uri)} AS {_CATALOG} (TYPE quack, TOKEN {text(token)})")
+        connection.execute("FROM quack_query(?, 'SELECT 1', token => ?)", list(served)).fetchall()
     except duckdb.Error as error:
-        log.debug("no service", extra={"uri": uri, "said": str(error).splitlines()[0]})
+        log.debug("no service", extra={"uri": served.uri, "said": str(error).splitlines()[0]})
         connection.close()
         return None
     return connection

@@ -68,7 +68,7 @@ class Cell:
         limits, path = self._job.limits, Path(self._job.db)
         reached = access.reach(path, settings=_settings(limits))
         self._busy.append(reached.connection)
-        if reached.catalog:
+        if reached.served is not None:
             connection = self._brought(reached, path)
         else:
             connection = reached.connection

@@ -89,9 +89,9 @@ def export(
             "memory_limit": memory_limit,
             "temp_directory": str(work / "spill"),
         }
-        connection, catalog = access.reach(db, settings=settings)
+        connection, served = access.reach(db, settings=settings)
         try:
-            session, reader = Session(connection, catalog), Reader(connection, catalog)
+            session, reader = Session(connection, served), Reader(connection, served)
             try:
                 if (finished := _finished(folder, query)) is not None:
                     return Exported(finished, 0)

@@ -12,11 +12,13 @@ go of the collector, and computes by itself. What was found about Quack (DuckDB 
 - A statement that is sent over runs in the collector and shares its memory limit. One whose rows are
   brought over streams: the collector sends some chunks, and works when more are asked for. Pulling
   30 million rows cost it 0.8 s of a core and 60 MB.
-- An attached catalogue pushes down which columns, and neither conditions nor aggregates. Hence `needs`.
+- An attached catalogue pushes down which columns, and neither conditions nor aggregates. Hence `needs`,
+  and questions of our own.
 - A client that is killed while an answer streams leaves its connection, with its transaction, in the
   collector for ever. One that closes, even in the middle of an answer, does not. So a statement that may
   have to be killed never runs while its process is connected.
-- `duckdb_databases()` shows the token of an attached catalogue. The step that computes has a DuckDB
+- `duckdb_databases()` shows the token of an attached catalogue; the functions of Quack reach any address,
+  whatever settings say. The step that computes has a DuckDB
   of its own, in which nothing was ever attached and no extension was loaded.
 
 The price is memory: what a statement touches of the hot tables must fit the limit, some 10 to 20 bytes a
