@@ -257,7 +257,10 @@ async def _collect(
 
 
 def _context(collector: "Collector", chosen: "Settings") -> Any:
+    from functools import partial
+
     from orderflow.jobs.health import of_collector
+    from orderflow.store import sandbox
     from orderflow.store.reader import Reader
     from orderflow.tools.context import Context, declared_fees
 
@@ -266,6 +269,7 @@ def _context(collector: "Collector", chosen: "Settings") -> Any:
         gaps=collector.live.gaps,
         health=lambda: of_collector(collector),
         history=Reader(collector.connection),
+        sql=partial(sandbox.ask, collector.plan.db),
         fees=declared_fees(chosen.taker_fee_bps),
     )
 

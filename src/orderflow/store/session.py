@@ -57,14 +57,18 @@ class Session:
     def arrow(self, sql: str, bound: Sequence[Parameter] = ()) -> pa.Table:
         return self.ask(sql, bound, duckdb.DuckDBPyConnection.to_arrow_table)
 
-    def ask(self, sql: str, bound: Sequence[Parameter], fetch: Any) -> Any:
-        """Run a statement and return what `fetch` makes of it; raise from the errors' tree."""
+    def ask(self, sql: str, bound: Sequence[Parameter], fetch: Any, *, order: str = "") -> Any:
+        """Run a statement and return what `fetch` makes of it; raise from the errors' tree.
+
+        By `order` rows are sorted in this process, not in the one that serves the database.
+        """
+        sort = f" ORDER BY {order}" if order else ""
         with self._connection.cursor() as cursor:
             try:
                 if self._served is not None:
                     asked = [self._served.uri, render(sql, bound), self._served.token]
-                    return fetch(cursor.execute("FROM quack_query(?, ?, token => ?)", asked))
-                return fetch(cursor.execute(sql, list(bound)))
+                    return fetch(cursor.execute(f"FROM quack_query(?, ?, token => ?){sort}", asked))
+                return fetch(cursor.execute(sql + sort, list(bound)))
             except duckdb.IOException as error:
                 said = str(error).splitlines()[0]
                 if self._served is not None:
