@@ -12,7 +12,7 @@
     │   └── ProtocolRetired     of a protocol that is spoken no longer
     └── Rejected              the request itself is wrong          → tell the user, do not repeat
         ├── InvalidArgument, UnknownTool, UnknownSymbol, UnknownVenue, UnsupportedByVenue
-        ├── NoData, TooLarge
+        ├── NoData, TooLarge, TimedOut
         ├── RegionBlocked, KeyRefused
         └── StoreUnusable, RecordingUnreadable, DoorUnavailable, ExtraMissing
 
@@ -114,6 +114,12 @@ class NoData(Rejected):
 
 class TooLarge(Rejected):
     code = "too_large"
+
+
+class TimedOut(Rejected):
+    """A question that took longer than it may: the same one would again."""
+
+    code = "timeout"
 
 
 class RegionBlocked(Rejected):

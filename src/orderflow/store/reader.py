@@ -47,8 +47,10 @@ _OF_TRADES = ["venue", "timestamp", "received", "trade_id", "price", "quantity",
 class Reader:
     """Questions to a database of ours: `connection` has it open, or attached over Quack as `catalog`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = "") -> None:
-        self._session = Session(connection, catalog)
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, catalog: str = "", *, timeout_s: float | None = None
+    ) -> None:
+        self._session = Session(connection, catalog, timeout_s)
 
     def close(self) -> None:
         self._session.close()

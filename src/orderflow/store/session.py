@@ -4,13 +4,15 @@ Each statement is sent whole: with a service it runs there, and only its answer 
 where a service takes no parameters they are written as literals, in `render` alone.
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from orderflow.market.errors import Disconnected, InvalidArgument, StoreUnusable
+from orderflow.market.errors import Disconnected, InvalidArgument, StoreUnusable, TimedOut
 from orderflow.market.events import Nanos
 from orderflow.market.instruments import MARKETS, Series, venue_id
 from orderflow.market.streams import STREAMS
@@ -24,12 +26,16 @@ _KINDS = ("simulated", "live", "replay", "backfill")  # the first that a databas
 class Session:
     """Statements to a database: `connection` has it open, or attached over Quack as `catalog`.
 
-    May be used from several threads: each statement has a cursor of its own.
+    May be used from several threads: each statement has a cursor of its own. One that takes longer than
+    `timeout_s` is given up (`TimedOut`).
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = "") -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, catalog: str = "", timeout_s: float | None = None
+    ) -> None:
         self._connection = connection
         self._catalog = catalog
+        self._timeout_s = timeout_s
         self._views: set[str] = set()
         self._symbols: set[str] = set()
 
@@ -49,7 +55,7 @@ class Session:
 
     def ask(self, sql: str, bound: Sequence[Parameter], fetch: Any) -> Any:
         """Run a statement and return what `fetch` makes of it; raise from the errors' tree."""
-        with self._connection.cursor() as cursor:
+        with self._connection.cursor() as cursor, self._limited(cursor):
             try:
                 if self._catalog:
                     whole = render(sql, bound)
@@ -60,6 +66,25 @@ class Session:
                 if self._catalog:
                     raise Disconnected(f"the process that serves the database is gone: {said}") from error
                 raise StoreUnusable(f"the database cannot be read: {said}") from error
+            except duckdb.InterruptException as error:
+                raise TimedOut(
+                    f"the question took longer than {self._timeout_s or 0:g} s",
+                    hint="a shorter window, fewer venues, or longer bars",
+                ) from error
+
+    @contextmanager
+    def _limited(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Have a statement interrupted that takes longer than it may."""
+        if self._timeout_s is None:
+            yield
+            return
+        limit = threading.Timer(self._timeout_s, cursor.interrupt)
+        limit.daemon = True
+        limit.start()
+        try:
+            yield
+        finally:
+            limit.cancel()
 
     # ── What a statement is about ─────────────────────────────────────────────────────────────
 
