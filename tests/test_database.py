@@ -174,20 +174,15 @@ def test_a_window_that_is_empty_by_its_ends_is_refused(db: Database) -> None:
 
 
 def test_every_stream_has_its_method(db: Database) -> None:
-    for name in (
-        "orderbooks",
-        "mark_prices",
-        "index_prices",
-        "ticker",
-        "candles",
-        "options",
-        "volatility_index",
-        "large_trades",
-    ):
+    empty = (
+        db.orderbooks, db.mark_prices, db.index_prices, db.ticker, db.candles, db.options, db.volatility_index,
+        db.large_trades,
+    )  # fmt: skip
+    for ask in empty:
         with pytest.raises(NoData):
-            getattr(db, name)("BTCUSDT", since="-1h")
-    for name in ("trades", "prices", "funding", "open_interest", "liquidations"):
-        assert len(getattr(db, name)("BTCUSDT", "bybit", since="-1h")) == 60
+            ask("BTCUSDT", since="-1h")
+    for ask in (db.trades, db.prices, db.funding, db.open_interest, db.liquidations):
+        assert len(ask("BTCUSDT", "bybit", since="-1h")) == 60
 
 
 def test_the_page_about_reading_runs_as_it_stands(
