@@ -275,6 +275,7 @@ def unused(*sources: Path) -> list[str]:
             "settings_customise_sources",
             "capture_signals",
             "reject",
+            "__getattr__",
         ],
     )
     search.scavenge([str(source) for source in sources])

@@ -15,7 +15,7 @@ from orderflow.market.errors import (
     OrderflowError,
     StatementRefused,
     StoreUnusable,
-    TookTooLong,
+    TimedOut,
     TooLarge,
 )
 from orderflow.market.instruments import series
@@ -67,7 +67,9 @@ def archive(made: Filled, id: int, at: float, price: float) -> None:
 
 
 @pytest.fixture(scope="module", params=["beside a collector", "over a file"])
-def path(request: pytest.FixtureRequest, market: Filled, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def path(
+    request: pytest.FixtureRequest, market: Filled, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
     """The database, served by this process; or a copy of it that nobody has open."""
     if request.param == "beside a collector":
         served = access.serve(market.connection, market.path)
@@ -362,7 +364,7 @@ def ended(served: Filled) -> dict[str, OrderflowError | None]:
 @pytest.mark.parametrize("name", EXHAUSTING)
 def test_whatever_takes_too_much_is_ended(ended: dict[str, OrderflowError | None], name: str) -> None:
     error = ended[name]
-    assert isinstance(error, TooLarge | TookTooLong)
+    assert isinstance(error, TooLarge | TimedOut)
     assert error.hint and "\n" not in error.message
 
 

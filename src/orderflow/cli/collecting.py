@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 10.0
+QUESTION_S = 20.0  # that a tool's question to the store may take: it shares the machine with the flushes
 FIRST_ANSWER_S = 20.0  # a venue that has not spoken by then is named and not waited for
 
 
@@ -268,7 +269,7 @@ def _context(collector: "Collector", chosen: "Settings") -> Any:
         latest=collector.live,
         gaps=collector.live.gaps,
         health=lambda: of_collector(collector),
-        history=Reader(collector.connection),
+        history=Reader(collector.connection, timeout_s=QUESTION_S),
         sql=partial(sandbox.ask, collector.plan.db),
         fees=declared_fees(chosen.taker_fee_bps),
     )

@@ -21,8 +21,7 @@ from orderflow.market.errors import (
     InvalidArgument,
     OrderflowError,
     StatementRefused,
-    StoreUnusable,
-    TookTooLong,
+    TimedOut,
     TooLarge,
 )
 from orderflow.market.instruments import Series, series
@@ -101,7 +100,7 @@ class Cell:
         said = said.partition("Error: ")[2] or said
         limits = self._job.limits
         if self._late.is_set():
-            return TookTooLong(
+            return TimedOut(
                 f"not done within {limits.seconds:g} s", hint="a shorter window, a named series, fewer joins"
             )
         match error:
@@ -219,9 +218,7 @@ def _unite(
                 condition = f" WHERE venue = {text(one.venue)} AND symbol = {text(one.symbol)}"
             else:
                 continue
-            connection.execute(
-                f"CREATE VIEW {identifier(table)} AS SELECT {chosen} FROM ({rows}){condition}"
-            )
+            connection.execute(f"CREATE VIEW {identifier(table)} AS SELECT {chosen} FROM ({rows}){condition}")
 
 
 def _enums(connection: duckdb.DuckDBPyConnection, where: layout.Layout, need: Need) -> str:

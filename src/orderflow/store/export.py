@@ -123,7 +123,11 @@ def _export(
         told = done.values()
         progress(
             Progress(
-                len(done), len(plan.pieces), sum(one.rows for one in told), sum(one.bytes for one in told), piece.path
+                len(done),
+                len(plan.pieces),
+                sum(one.rows for one in told),
+                sum(one.bytes for one in told),
+                piece.path,
             )
         )
     found = _manifest(session, reader, plan, [done[piece.path] for piece in plan.pieces])
@@ -177,16 +181,15 @@ def _finished(folder: Path, query: Query) -> Manifest | None:
     return found
 
 
-def _planned(
-    session: Session, work: Path, query: Query, since: Nanos | None, until: Nanos | None
-) -> Plan:
+def _planned(session: Session, work: Path, query: Query, since: Nanos | None, until: Nanos | None) -> Plan:
     """Return the plan that was begun in this folder, or a new one."""
     path = work / "plan.json"
     if path.exists():
         plan = msgspec.json.decode(path.read_bytes(), type=Plan)
         if plan.query != query:
             raise InvalidArgument(
-                f"{work.parent} holds another export, not finished", hint="choose another folder, or finish it"
+                f"{work.parent} holds another export, not finished",
+                hint="choose another folder, or finish it",
             )
         return plan
     others = [one.name for one in work.parent.iterdir() if one != work]
@@ -217,7 +220,9 @@ def _plan(session: Session, query: Query, since: Nanos | None, until: Nanos | No
         elif not query.single:
             pieces += [_piece(stream, *row[:3], suffix) for row in found]
     if not pieces:
-        raise NoData(f"no rows of {', '.join(query.streams)} there", hint="`orderflow sql` counts what there is")
+        raise NoData(
+            f"no rows of {', '.join(query.streams)} there", hint="`orderflow sql` counts what there is"
+        )
     first = min((one for one, _ in ends), default=0)
     last = max((one for _, one in ends), default=0) + US
     return Plan(query, first if since is None else since, last if until is None else until, pieces)
@@ -281,7 +286,9 @@ def _rows(session: Session, plan: Plan, piece: Piece) -> tuple[str, list[Paramet
     stream = STREAMS[piece.stream]
     # texts are texts in a file: which values a column may have is the database's matter
     chosen = ", ".join(
-        f"{identifier(one.name)}::VARCHAR AS {identifier(one.name)}" if one.type == "VARCHAR" else identifier(one.name)
+        f"{identifier(one.name)}::VARCHAR AS {identifier(one.name)}"
+        if one.type == "VARCHAR"
+        else identifier(one.name)
         for one in tables.columns(stream)
     )
     if piece.venue is None or piece.symbol is None:
@@ -368,7 +375,9 @@ def _manifest(session: Session, reader: Reader, plan: Plan, files: list[Filled])
     asked = {(one.stream, one.venue, one.symbol) for one in series}
     places = {(one.venue, one.symbol) for one in series}
     gaps = [
-        one for one in reader.gaps(since=plan.since, until=plan.until) if (one.stream, one.venue, one.symbol) in asked
+        one
+        for one in reader.gaps(since=plan.since, until=plan.until)
+        if (one.stream, one.venue, one.symbol) in asked
     ]
     return Manifest(
         program=tables.PROGRAM,

@@ -47,8 +47,14 @@ _OF_TRADES = ["venue", "timestamp", "received", "trade_id", "price", "quantity",
 class Reader:
     """Questions to a database of ours: `connection` has it open, or reaches who serves it."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, served: Served | None = None) -> None:
-        self._session = Session(connection, served)
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        served: Served | None = None,
+        *,
+        timeout_s: float | None = None,
+    ) -> None:
+        self._session = Session(connection, served, timeout_s)
 
     def close(self) -> None:
         self._session.close()

@@ -4,13 +4,15 @@ Each statement is sent whole: with a service it runs there, and only its answer 
 where a service takes no parameters they are written as literals, in `render` alone.
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
-from orderflow.market.errors import Disconnected, InvalidArgument, StoreUnusable
+from orderflow.market.errors import Disconnected, InvalidArgument, StoreUnusable, TimedOut
 from orderflow.market.events import Nanos
 from orderflow.market.instruments import MARKETS, Series, venue_id
 from orderflow.market.streams import STREAMS
@@ -34,12 +36,19 @@ class Session:
     A served database is not attached: the server would keep what an attachment was told of the catalogue,
     about 1 MB a symbol, until the client detaches, and a client that is killed does not.
 
-    May be used from several threads: each statement has a cursor of its own.
+    May be used from several threads: each statement has a cursor of its own. One that takes longer than
+    `timeout_s` is given up (`TimedOut`).
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, served: Served | None = None) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        served: Served | None = None,
+        timeout_s: float | None = None,
+    ) -> None:
         self._connection = connection
         self._served = served
+        self._timeout_s = timeout_s
         self._views: set[str] = set()
         self._symbols: set[str] = set()
 
@@ -63,7 +72,7 @@ class Session:
         By `order` rows are sorted in this process, not in the one that serves the database.
         """
         sort = f" ORDER BY {order}" if order else ""
-        with self._connection.cursor() as cursor:
+        with self._connection.cursor() as cursor, self._limited(cursor):
             try:
                 if self._served is not None:
                     asked = [self._served.uri, render(sql, bound), self._served.token]
@@ -74,6 +83,25 @@ class Session:
                 if self._served is not None:
                     raise Disconnected(f"the process that serves the database is gone: {said}") from error
                 raise StoreUnusable(f"the database cannot be read: {said}") from error
+            except duckdb.InterruptException as error:
+                raise TimedOut(
+                    f"the question took longer than {self._timeout_s or 0:g} s",
+                    hint="a shorter window, fewer venues, or longer bars",
+                ) from error
+
+    @contextmanager
+    def _limited(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Have a statement interrupted that takes longer than it may."""
+        if self._timeout_s is None:
+            yield
+            return
+        limit = threading.Timer(self._timeout_s, cursor.interrupt)
+        limit.daemon = True
+        limit.start()
+        try:
+            yield
+        finally:
+            limit.cancel()
 
     # ── What a statement is about ─────────────────────────────────────────────────────────────
 
