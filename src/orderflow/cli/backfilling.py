@@ -121,7 +121,7 @@ async def _fill(
         filling = Backfill(
             Owner(connection, chosen.large_trade_usd),
             forms,
-            Path(f"{chosen.db}.archive"),
+            Path(f"{chosen.db}.downloads"),
             kind="simulated" if simulated else "backfill",
             hosts=hosts,
             progress=lambda done: shown(

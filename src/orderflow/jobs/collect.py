@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 RECOVERY_ROWS = 50_000
-CHECKPOINT_BYTES = 256 * 1024 * 1024
+CHECKPOINT_BYTES = 8 * 1024 * 1024  # of the log: so much is brought into the file in a tenth of a second
 LAG_PERIOD_S = 0.1
 HURRY_BYTES = 8 * 1024 * 1024  # received and not yet journalled: then looking at it comes later
 BACKFILL_FIRST_S = 5.0  # by then a restart's gaps have closed
@@ -444,7 +444,7 @@ class Collector:
         return Backfill(
             self,
             plan.venues,
-            Path(f"{plan.db}.archive"),
+            Path(f"{plan.db}.downloads"),
             kind="simulated" if plan.kind == "simulated" else "backfill",
             hosts=plan.hosts,
             share=BACKFILL_SHARE,

@@ -45,6 +45,7 @@ from orderflow.store.live import RECENT_TRADES
 from orderflow.store.runs import RUN_COLUMNS, Run
 from orderflow.store.statements import Parameter, checksum, event, event_columns, micros, render
 from orderflow.store.tables import columns
+from orderflow.store.thinning import Sparse, sparse
 
 E = TypeVar("E", bound=Event)
 
@@ -259,6 +260,29 @@ class Reader:
             [wanted, None if venue is None else venue_id(venue)],
         )
         return [Listing(*row) for row in found]
+
+    def thinned(
+        self,
+        stream: str,
+        symbol: str,
+        venue: str | None = None,
+        since: Nanos | None = None,
+        until: Nanos | None = None,
+    ) -> list[Sparse]:
+        """Return where a window's rows were thinned with age: days, and how far apart what is left lies."""
+        asked: list[tuple[str, Parameter]] = [
+            ("symbol = ?", self._symbol(symbol)),
+            ("venue = ?", None if venue is None else venue_id(venue)),
+            ("last >= make_timestamp(?)", micros(since)),
+            ("first < make_timestamp(?)", micros(until)),
+        ]
+        where = " AND ".join(sql for sql, value in asked if value is not None)
+        found = self._rows(
+            "SELECT venue, symbol, day, thinned_ms FROM archived WHERE stream = ? AND dropped IS NULL"
+            f" AND thinned_ms IS NOT NULL AND {where} ORDER BY day, venue",
+            [stream, *(value for _, value in asked if value is not None)],
+        )
+        return sparse(found)
 
     def runs(self) -> list[Run]:
         """Return all runs, oldest first."""
