@@ -46,6 +46,11 @@ class Settings(BaseSettings):
     port: int = Field(8022, ge=0, le=65535, validation_alias=_named("port", "MCP_PORT"))
     token: str | None = Field(None, validation_alias=_named("token"), description="asked of HTTP clients")
     quack_port: int | None = Field(None, ge=1, le=65535, validation_alias=_named("quack_port"))
+    quack_token: SecretStr | None = Field(
+        None,
+        validation_alias=_named("quack_token"),
+        description="for a database that another machine serves, as quack:host:port",
+    )
     flush_interval: float = Field(
         1.0,
         ge=0.05,

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from orderflow.market.events import SECOND, Nanos
-from orderflow.store import opening, runs, tables
+from orderflow.store import access, opening, runs, tables
+from orderflow.store.reader import Reader
 from tests.store.market import Market
 
 T0: Nanos = 1_763_683_200 * SECOND  # 2025-11-21T00:00:00Z
@@ -82,6 +83,28 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     made = Filled(tmp_path_factory.mktemp("store") / "shared.duckdb")
     yield made
     made.connection.close()
+
+
+@pytest.fixture
+def emptied(database: Filled) -> Filled:
+    """The module's database without rows: laying one out takes longer than a test."""
+    database.clear()
+    return database
+
+
+@pytest.fixture(scope="module")
+def readers(database: Filled) -> Iterator[dict[str, Reader]]:
+    served = access.serve(database.connection, database.path)
+    with access.open_reader(database.path) as found:
+        assert found.remote
+        yield {"here": Reader(database.connection), "served": found}
+    access.stop(database.connection, database.path, served)
+
+
+@pytest.fixture(params=["here", "served"])
+def reader(emptied: Filled, readers: dict[str, Reader], request: pytest.FixtureRequest) -> Reader:
+    """Whoever answers: each question is asked of the file and of the process that serves it."""
+    return readers[request.param]
 
 
 @pytest.fixture(scope="module")

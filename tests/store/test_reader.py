@@ -1,6 +1,5 @@
 """Questions to a database: each is asked of the file and of the process that serves it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +11,15 @@ from hypothesis import strategies as st
 
 from orderflow.market.errors import InvalidArgument, NoData, UnknownSymbol, UnknownVenue
 from orderflow.market.events import Funding, Quote, Trade
-from orderflow.store import access, tables
+from orderflow.store import tables
 from orderflow.store.answers import covered
 from orderflow.store.reader import Reader
 from orderflow.store.statements import render
 
 
-@pytest.fixture(scope="module")
-def readers(database: Any) -> Iterator[dict[str, Reader]]:
-    served = access.serve(database.connection, database.path)
-    with access.open_reader(database.path) as found:
-        assert found.remote
-        yield {"here": Reader(database.connection), "served": found}
-    access.stop(database.connection, database.path, served)
-
-
 @pytest.fixture
-def filled(database: Any) -> Any:
-    database.clear()
-    return database
-
-
-@pytest.fixture(params=["here", "served"])
-def reader(filled: Any, readers: dict[str, Reader], request: pytest.FixtureRequest) -> Reader:
-    return readers[request.param]
+def filled(emptied: Any) -> Any:
+    return emptied
 
 
 def test_the_latest_quote_is_of_each_venue_and_symbol(filled: Any, reader: Reader) -> None:
@@ -121,7 +105,7 @@ def test_a_window_of_any_stream_has_all_its_columns_and_tells_the_unknown(
 ) -> None:
     filled.put("mark_prices", 1, 1, mark_price=100.0, index_price=None)
     filled.put("mark_prices", 2, 2, mark_price=101.0, index_price=100.5)
-    table = reader.mark_prices("BTCUSDT", "binance_spot")
+    table = reader.window("mark_prices", "BTCUSDT", "binance_spot")
     assert np.isnan(table["index_price"][0]) and table["index_price"][1] == 100.5
     assert list(table["timestamp"]) == [filled.at(1), filled.at(2)]
     rows = list(table.rows())
@@ -131,7 +115,7 @@ def test_a_window_of_any_stream_has_all_its_columns_and_tells_the_unknown(
 def test_candles_are_asked_by_their_interval(filled: Any, reader: Reader) -> None:
     for id, interval in enumerate(("1m", "1h", "1m")):
         filled.put("candles", id, id, interval=interval, close=float(id), closed=True)
-    table = reader.candles("BTCUSDT", "binance_spot", "1m")
+    table = reader.window("candles", "BTCUSDT", "binance_spot", interval="1m")
     assert list(table["close"]) == [0.0, 2.0] and table["trade_count"] == [None, None]
     with pytest.raises(InvalidArgument):
         reader.window("trades", "BTCUSDT", interval="1m")

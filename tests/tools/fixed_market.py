@@ -1,9 +1,29 @@
 """A small fixed market for the tests of tools and doors: two venues, two symbols, one clock."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from orderflow.market.events import MS, SECOND, BookTop, Gap, Instrument, Nanos, Quote
+import duckdb
+
+from orderflow.market.events import (
+    HOUR,
+    MINUTE,
+    MS,
+    SECOND,
+    BookTop,
+    Event,
+    Funding,
+    Gap,
+    Instrument,
+    MarkPrice,
+    Nanos,
+    OpenInterest,
+    Quote,
+    Ticker,
+)
+from orderflow.store import runs, tables
+from orderflow.store.reader import Reader
 from orderflow.tools.context import Context
 
 NOW: Nanos = 1_763_683_200 * SECOND  # 2025-11-21T00:00:00Z
@@ -19,16 +39,32 @@ class FakeLatest:
         tops: Sequence[BookTop] = (),
         gaps: Sequence[Gap] = (),
         kind: str | None = "simulated",
+        others: Sequence[Event] = (),
     ) -> None:
         self.kind: str | None = kind
         self.gaps = list(gaps)
-        self._quotes, self._tops = quotes, tops
+        self._quotes, self._tops, self._others = quotes, tops, others
 
     def quotes(self, symbol: str | None) -> list[Quote]:
         return [one for one in self._quotes if symbol in (None, one.symbol)]
 
     def tops(self, symbol: str | None) -> list[BookTop]:
         return [one for one in self._tops if symbol in (None, one.symbol)]
+
+    def marks(self, symbol: str | None) -> list[MarkPrice]:
+        return self._of(MarkPrice, symbol)
+
+    def fundings(self, symbol: str | None) -> list[Funding]:
+        return self._of(Funding, symbol)
+
+    def open_interests(self, symbol: str | None) -> list[OpenInterest]:
+        return self._of(OpenInterest, symbol)
+
+    def tickers(self, symbol: str | None) -> list[Ticker]:
+        return self._of(Ticker, symbol)
+
+    def _of(self, kind: type[Any], symbol: str | None) -> list[Any]:
+        return [one for one in self._others if isinstance(one, kind) and symbol in (None, one.symbol)]
 
     def symbols(self) -> list[str]:
         return sorted({one.symbol for one in (*self._quotes, *self._tops)})
@@ -65,6 +101,61 @@ def top(
     return BookTop(venue, symbol, at, at, tuple(flat), depth=min(len(bids), len(asks)))
 
 
+@lru_cache(maxsize=1)
+def history() -> Reader:
+    """Return what is stored: the hour before NOW on two futures venues, a row a minute and stream.
+
+    Minute m (0 to 59) has a mid of 100 + m, a trade of 2 coins at it (even ones sold) on binance_futures
+    and of 1 coin, 1 higher, on bybit_futures; funding of 0.0001 every hour on the one, of 0.0008 every
+    eight on the other; a liquidated long of 3 coins in minute 30; a gap of a minute before NOW.
+    """
+    connection = duckdb.connect()
+    tables.create(connection, ["BTCUSDT", "ETHUSDT"])
+    began = NOW - HOUR
+    run = runs.begin(connection, "simulated", "fixed", started=began, ended=NOW)
+    for number, venue in enumerate(("binance_futures", "bybit_futures")):
+        known = f"'{venue}', 'BTCUSDT', m + 1, t, t"
+        minutes = f"FROM (SELECT m, make_timestamp({began // 1000} + m * {MINUTE // 1000}) AS t FROM range(60) r(m))"
+        first = "venue, symbol, id, timestamp, received"
+        size, hours = (2.0, 1.0) if number == 0 else (1.0, 8.0)
+        settles = NOW - HOUR // 2 if number == 0 else NOW + 7 * HOUR
+        rate = 0.0001 if number == 0 else 0.0008
+        for stream, columns, values in (
+            (
+                "prices",
+                "mid_price, bid_price, ask_price, bid_qty, ask_qty",
+                f"100.0 + m + {number}, 99.5 + m + {number}, 100.5 + m + {number}, 1, 1",
+            ),
+            (
+                "trades",
+                "trade_id, price, quantity, value, side, is_buyer_maker, count",
+                f"m::VARCHAR, 100.0 + m + {number}, {size}, {size} * (100 + m + {number}), if(m % 2 = 0, 'sell', 'buy'), m % 2 = 0, 1",
+            ),
+            (
+                "funding_rates",
+                "funding_rate, interval_hours, annualized_pct, next_funding_time",
+                f"{rate}, {hours}, {rate} * 8760 / {hours} * 100, make_timestamp({settles // 1000})",
+            ),
+            ("open_interest", "open_interest, open_interest_usd, oi_change", "1000.0 + m, NULL, 1"),
+        ):
+            connection.execute(
+                f"INSERT INTO {stream}_hot ({first}, clock, source, run, {columns})"
+                f" SELECT {known}, 'venue', 'simulated', {run.id}, {values} {minutes}"
+            )
+    connection.execute(
+        "INSERT INTO liquidations_hot (venue, symbol, id, timestamp, received, clock, source, run, side, price,"
+        " quantity, value) SELECT 'binance_futures', 'BTCUSDT', 1, make_timestamp($1), make_timestamp($1),"
+        " 'venue', 'simulated', $2, 'long', 130.0, 3.0, 390.0",
+        [(began + 30 * MINUTE) // 1000, run.id],
+    )
+    connection.execute(
+        "INSERT INTO gaps VALUES ('binance_futures', 'BTCUSDT', 'trades', make_timestamp(?), make_timestamp(?),"
+        " 'disconnected', NULL, ?)",
+        [(NOW - MINUTE) // 1000, NOW // 1000, run.id],
+    )
+    return Reader(connection)
+
+
 def context(latest: FakeLatest | None = None, health: dict[str, Any] | None = None, **more: Any) -> Context:
     """Return the context of a healthy run: BTCUSDT on futures and spot, ETHUSDT on spot alone."""
     known = latest or FakeLatest(
@@ -83,6 +174,7 @@ def context(latest: FakeLatest | None = None, health: dict[str, Any] | None = No
         gaps=lambda *, since=None, until=None: known.gaps,
         health=lambda: HEALTHY if health is None else health,
         clock=lambda: NOW,
+        history=history() if known.symbols() else None,
         fees=FEES,
         **more,
     )

@@ -246,12 +246,14 @@ async def _collect(
 
 def _context(collector: "Collector", chosen: "Settings") -> Any:
     from orderflow.jobs.health import of_collector
+    from orderflow.store.reader import Reader
     from orderflow.tools.context import Context, declared_fees
 
     return Context(
         latest=collector.live,
         gaps=collector.live.gaps,
         health=lambda: of_collector(collector),
+        history=Reader(collector.connection),
         fees=declared_fees(chosen.taker_fee_bps),
     )
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import shutil
 import sys
 import time
 from collections import Counter, deque
@@ -18,14 +19,14 @@ from orderflow import __version__
 from orderflow.feed.backlog import Backlog
 from orderflow.feed.frames import ON_PURPOSE, Frame, Note, note
 from orderflow.feed.inbox import Inbox
-from orderflow.feed.journal import Journal
+from orderflow.feed.journal import Journal, Position
 from orderflow.feed.limits import ConnectBudget
 from orderflow.feed.live import Feed, Feeds
 from orderflow.feed.recordings import recording
 from orderflow.jobs.backfill import Asked, Backfill
 from orderflow.jobs.pipeline import Pipeline
 from orderflow.jobs.plan import Flushes, Plan
-from orderflow.market.errors import InvalidArgument, StoreUnusable
+from orderflow.market.errors import InvalidArgument, StoreBroken, StoreUnusable
 from orderflow.market.events import HOUR, Gap, Nanos
 from orderflow.publish import Publisher, Publishing
 from orderflow.store import access, messages, opening, runs, tables
@@ -41,6 +42,8 @@ T = TypeVar("T")
 
 RECOVERY_ROWS = 50_000
 CHECKPOINT_BYTES = 8 * 1024 * 1024  # of the log: so much is brought into the file in a tenth of a second
+CHECKPOINT_RESERVE = 64 * 1024 * 1024  # left free on the disk beyond what a checkpoint may write
+RETRY_S = 1.0  # after the disk refused
 LAG_PERIOD_S = 0.1
 HURRY_BYTES = 8 * 1024 * 1024  # received and not yet journalled: then looking at it comes later
 BACKFILL_FIRST_S = 5.0  # by then a restart's gaps have closed
@@ -58,8 +61,8 @@ GC_THRESHOLDS = (100_000, 50, 1_000)
 class Collector:
     """One process's collecting: opens the store, recovers what a killed run left, then runs until stopped.
 
-    Raises `StoreUnusable` at once if database or journal cannot be used, and later if the disk is full:
-    then what was received is in the journal, and the next start brings it into the database.
+    Raises `StoreUnusable` at once if database or journal cannot be used. While a disk is full it waits:
+    what was received is in the journal or in memory, sockets are not read, health says so.
     """
 
     def __init__(self, plan: Plan, *, door: str = "") -> None:
@@ -76,6 +79,7 @@ class Collector:
         self._steering = asyncio.Lock()
         self._hurry = asyncio.Event()
         self._collecting = False
+        self._held: list[Frame] = []  # arrived, and the disk did not take it yet
         self._unwritten: deque[Batch] = deque()  # taken from the writer, and not yet in the database
         self._connection = opening.open_for_writing(plan.db, memory_limit=plan.memory_limit)
         try:
@@ -323,8 +327,7 @@ class Collector:
     async def _receive(self, frames: AsyncGenerator[list[Frame], None]) -> None:
         """Journal what arrives; look at it at once, or when there is time if more waits than can be looked at."""
         async for batch in frames:
-            begin = self.journal.position
-            end = self.journal.append(batch)
+            begin, end = await self._journaled(batch)
             if len(self.backlog) or self._hurried():
                 self.backlog.put(batch, begin, end)
                 self._behind.set()
@@ -332,6 +335,27 @@ class Collector:
                     await asyncio.sleep(LAG_PERIOD_S)
             else:
                 self.pipeline.take(batch)
+
+    async def _journaled(self, batch: list[Frame]) -> tuple[Position, Position]:
+        """Append a batch, as soon as the disk takes it: until then nothing is read, and sockets wait.
+
+        Returns where it begins and ends.
+        """
+        while True:
+            try:
+                begin = self.journal.position
+                return begin, self.journal.append(batch)
+            except StoreUnusable as error:
+                self._held = batch
+                self._trouble(error)
+                await asyncio.sleep(RETRY_S)
+                self._held = []
+
+    def _trouble(self, error: StoreUnusable) -> None:
+        """Let health say what the disk refuses; logged once, when it begins."""
+        if not self.flushes.trouble:
+            log.error("%s (%s); tried again every second or flush", error.message, error.hint)
+        self.flushes.trouble = error.message
 
     def _hurried(self) -> bool:
         """Tell whether frames or rows gather faster than they are worked off."""
@@ -360,32 +384,56 @@ class Collector:
     async def _flush_again_and_again(self) -> None:
         while True:
             await asyncio.sleep(self.plan.flush_interval_s)
-            await asyncio.shield(self._flush())
+            try:
+                await asyncio.shield(self._flush())
+            except StoreBroken:
+                raise
+            except StoreUnusable as error:  # a full disk: what was received waits in the journal
+                self._trouble(error)
+            else:
+                if self.flushes.trouble and not self._held:
+                    log.info("the disk takes what is received again")
+                    self.flushes.trouble = ""
 
     async def _flush(self) -> None:
         """Flush, one at a time: the last flush of a run waits for the one that was under way."""
         async with self._flushing:
             self.flushes.since = time.monotonic()
-            await self._write_and_trim()
-            self.flushes.since = None
+            try:
+                await self._write_and_trim()
+            finally:
+                self.flushes.since = None
 
     async def _write_and_trim(self) -> None:
-        """Make durable what was taken so far, then let go of the journal's part that held it."""
+        """Make durable what was taken so far, then let go of the journal's part that held it.
+
+        What could not be written is written before anything more is taken: beyond some rows, what arrives
+        waits in the journal.
+        """
+        await self._write_unwritten()
         if self.journal.due() and not len(self.backlog):  # a segment begins with books that are up to date
             self.journal.rotate(list(self.pipeline.keep_books(time.time_ns())))
             self.live.tidy()
         position, batch = self.backlog.oldest or self.journal.position, self._writer.take()
         if batch:
             self._unwritten.append(batch)
-        while self._unwritten:  # one that could not be written is written first, or nothing is trimmed
+        await self._write_unwritten()
+        self.journal.trim(position)
+        if _size(f"{self.plan.db}.wal") > CHECKPOINT_BYTES and self._room_to_checkpoint():
+            await asyncio.to_thread(tables.checkpoint, self._connection)
+
+    async def _write_unwritten(self) -> None:
+        while self._unwritten:
             flushed = await asyncio.to_thread(self._writer.write, self._unwritten[0])
             self._unwritten.popleft()
             self.flushes.note(flushed.rows, flushed.seconds)
             if self.publisher is not None:
                 self.publisher.tell()
-        self.journal.trim(position)
-        if _size(f"{self.plan.db}.wal") > CHECKPOINT_BYTES:
-            await asyncio.to_thread(tables.checkpoint, self._connection)
+
+    def _room_to_checkpoint(self) -> bool:
+        """Tell whether the disk has room for a checkpoint; one that fails half-way breaks the database's use."""
+        free = shutil.disk_usage(self.plan.db.parent).free
+        return free > 2 * _size(f"{self.plan.db}.wal") + CHECKPOINT_RESERVE
 
     # ── The past ──────────────────────────────────────────────────────────────────────────────
 
@@ -423,14 +471,19 @@ class Collector:
                     since=time.time_ns() - oldest,
                     retry_after=BACKFILL_RETRY,
                 )
-                report = await filling.run(asked)
+                try:
+                    report = await filling.run(asked)
+                except StoreBroken:
+                    return  # the next flush says so, and ends the process
+                except StoreUnusable as error:
+                    log.warning("backfill rests: %s", error.message)
+                    await asyncio.sleep(BACKFILL_EVERY_S)
+                    continue
                 for one in report.filled:
                     self.live.no_gap(Gap(*one.series, one.from_ts, one.until_ts, one.reason))
                 if report.pieces:
                     log.info("backfill: %s rows, %d gaps filled", f"{report.written:,}", len(report.filled))
                 await asyncio.sleep(BACKFILL_EVERY_S)
-        except StoreUnusable as error:
-            log.warning("backfill has ended: %s", error.message)
         finally:
             if filling is not None:
                 await filling.close()
@@ -469,6 +522,9 @@ class Collector:
         self.inbox.close()
         limit = asyncio.get_running_loop().call_later(self.plan.stop_within_s, self._hurry.set)
         try:
+            if self._held:
+                begin = self.journal.position
+                self.backlog.put(self._held, begin, self.journal.append(self._held))
             async for batch in self.inbox.batches():
                 begin = self.journal.position
                 self.backlog.put(batch, begin, self.journal.append(batch))
@@ -481,7 +537,8 @@ class Collector:
             self.journal.append(list(self.pipeline.keep_books(time.time_ns())))
             self.journal.trim(position)
             runs.end(self._connection, self.run_row, time.time_ns())
-            tables.checkpoint(self._connection)
+            if self._room_to_checkpoint():
+                tables.checkpoint(self._connection)
         finally:
             limit.cancel()
             if self.publisher is not None:

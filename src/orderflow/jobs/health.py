@@ -53,7 +53,7 @@ def of_collector(collector: Collector, now: Nanos | None = None) -> dict[str, An
 
 def _own_problems(collector: Collector) -> list[str]:
     """Return what is wrong with this process, whatever the venues do."""
-    found: list[str] = []
+    found: list[str] = [f"store: {collector.flushes.trouble}"] if collector.flushes.trouble else []
     since, bound, resident = collector.flushes.since, collector.plan.memory_warning, _resident()
     if since is not None and (lasts_s := time.monotonic() - since) > LONG_FLUSH_S:
         found.append(f"store: a flush has lasted {lasts_s:.0f} s")
@@ -89,6 +89,7 @@ def _store(collector: Collector) -> dict[str, Any]:
         "rows_recovered": collector.recovered.total(),
         "rows_per_s": flushes.rows_per_s,
         "flush_median_ms": round(seconds[len(seconds) // 2] * 1000, 1) if seconds else None,
+        "flush_p99_ms": round(seconds[int(len(seconds) * 0.99)] * 1000, 1) if seconds else None,
         "flush_interval_s": collector.plan.flush_interval_s,
         "tables": dict(flushes.rows),
         "served_at": collector.service.uri,

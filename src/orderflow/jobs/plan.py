@@ -67,6 +67,7 @@ class Flushes(msgspec.Struct):
     seconds: deque[float] = msgspec.field(default_factory=lambda: deque(maxlen=600))
     rates: deque[tuple[float, int]] = msgspec.field(default_factory=lambda: deque(maxlen=60))
     since: float | None = None  # when the one began that is under way, by the monotonic clock
+    trouble: str = ""  # why the last one failed, or the journal took nothing; "" where all is well
 
     def note(self, rows: dict[str, int], seconds: float) -> None:
         self.rows.update(rows)

@@ -14,7 +14,7 @@
         ├── InvalidArgument, UnknownTool, UnknownSymbol, UnknownVenue, UnsupportedByVenue
         ├── NoData, TooLarge
         ├── RegionBlocked, KeyRefused
-        └── StoreUnusable, RecordingUnreadable, DoorUnavailable
+        └── StoreUnusable, RecordingUnreadable, DoorUnavailable, ExtraMissing
 
 Raise the leaf where it happens; catch the branch where something can be done. Every error has a
 `code` for machines, a one-line message, and a `hint` that says what would be right.
@@ -132,6 +132,10 @@ class StoreUnusable(Rejected):
     code = "invalid_argument"
 
 
+class StoreBroken(StoreUnusable):
+    """A database that this process can use no more, and must open anew."""
+
+
 class RecordingUnreadable(Rejected):
     """A recording that is neither a capture nor a journal of ours, or is damaged."""
 
@@ -144,5 +148,11 @@ class RecordingRetired(RecordingUnreadable):
 
 class DoorUnavailable(Rejected):
     """A port or address that we cannot or must not listen on."""
+
+    code = "invalid_argument"
+
+
+class ExtraMissing(Rejected):
+    """What needs a library that is not installed; the hint names the extra that brings it."""
 
     code = "invalid_argument"

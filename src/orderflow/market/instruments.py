@@ -124,6 +124,30 @@ def venue_id(name: str) -> str:
     return wanted
 
 
+def venues_of(exchange: str | None, market: str | None) -> list[str]:
+    """Return the venues that are meant by an exchange and a kind of market, as earlier systems name them.
+
+    A venue's own id needs no market; an exchange with one market alone neither. Without an exchange it
+    is every venue of that market; without both, none is meant in particular.
+
+    >>> venues_of("binance", "spot"), venues_of("gateio", "futures"), venues_of("pyth", "futures")
+    (['binance_spot'], ['gate_futures'], ['pyth'])
+    >>> venues_of(None, "spot"), venues_of("okx", None)
+    (['binance_spot', 'bybit_spot', 'coinbase_spot'], ['okx_futures'])
+    """
+    if exchange is None:
+        return [one.venue for one in MARKETS.values() if one.market == market]
+    meant = MARKETS[venue_id(exchange)]
+    if exchange.strip().lower() in MARKETS or market is None:
+        return [meant.venue]
+    of_exchange = [one for one in MARKETS.values() if one.exchange == meant.exchange]
+    found = [one.venue for one in of_exchange if one.market == market]
+    if found or len(of_exchange) == 1:
+        return found or [meant.venue]
+    known = ", ".join(one.market for one in of_exchange)
+    raise UnknownVenue(f"{exchange[:40]} has no market {market[:40]!r}", hint=f"its markets: {known}")
+
+
 class Series(NamedTuple):
     """One symbol on one venue in one stream, under the name that users ask for."""
 

@@ -88,7 +88,12 @@ class Local:
     async def call(
         self, name: str, arguments: Mapping[str, Any] | None = None, format: Format | None = None
     ) -> Reply:
-        """Answer a question; a `format` given here wins over the one among the arguments."""
+        """Answer a question; a `format` given here wins over the one among the arguments.
+
+        What asks the store is answered in a thread, so that neither the doors nor what is received wait.
+        """
+        if tools.ALL.asks_store(name, arguments):
+            return await asyncio.to_thread(self._reply, name, arguments, format)
         return self._reply(name, arguments, format)
 
     async def health(self) -> dict[str, Any]:

@@ -72,7 +72,12 @@ class Nearest:
             return Remote(service.door, self._token), None
         reader = access.open_reader(self._db)
         context = Context(
-            stored=True, latest=reader, gaps=reader.gaps, health=lambda: of_reader(reader), fees=self._fees
+            stored=True,
+            latest=reader,
+            gaps=reader.gaps,
+            health=lambda: of_reader(reader),
+            history=reader,
+            fees=self._fees,
         )
         return Local(context), reader
 

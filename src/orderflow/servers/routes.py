@@ -301,7 +301,8 @@ def _optional(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Say that null is taken as left out; lists shown to assistants leave that unsaid, to be short."""
     found = dict(schema)
     if "type" in found:
-        found["type"] = [found["type"], "null"]
+        known = found["type"]
+        found["type"] = [*(known if isinstance(known, list) else [known]), "null"]
     if "enum" in found:
         found["enum"] = [*found["enum"], None]
     return found

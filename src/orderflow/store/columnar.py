@@ -2,22 +2,15 @@
 
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
-from orderflow.store.answers import Table, Values
+from orderflow.store.answers import Values
 
 
-def table(found: duckdb.DuckDBPyConnection) -> Table:
+def columns(found: pa.Table) -> dict[str, Values]:
     """Return what a statement has found, column by column."""
-    arrow = found.to_arrow_table()
-    return Table({name: _values(arrow.column(name)) for name in arrow.column_names})
-
-
-def turned(found: Table, limit: int) -> Table:
-    """Return the first `limit` rows in reverse order."""
-    return Table({name: values[:limit][::-1] for name, values in found.columns.items()})
+    return {name: _values(found.column(name)) for name in found.column_names}
 
 
 def _values(column: "pa.ChunkedArray[Any]") -> Values:

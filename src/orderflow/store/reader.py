@@ -1,8 +1,9 @@
 """Reader: typed questions to a database, here or through the process that serves it.
 
-Each question is one statement, sent whole: with a service it runs there, and only its answer travels.
-Values are bound; where a service takes no parameters they are written as literals, in `render` alone.
-Instants are UTC nanoseconds, windows are [since, until). May be asked from several threads.
+The one entrance: what a question means and how it is asked stands in a module for each kind of them.
+Instants are UTC nanoseconds, windows are [since, until). `venues` is one, several, or None for all that
+have rows. What answers with a `Window` raises `NoData` with the range that exists where nothing is found,
+`UnknownSymbol` and `UnknownVenue` with the nearest. May be asked from several threads.
 """
 
 import json
@@ -12,9 +13,8 @@ from typing import Any, Self, TypeVar
 import duckdb
 import numpy as np
 
-from orderflow.market.errors import Disconnected, InvalidArgument, NoData, StoreUnusable
+from orderflow.market.errors import InvalidArgument
 from orderflow.market.events import (
-    HOUR,
     BookTop,
     Event,
     Funding,
@@ -25,46 +25,34 @@ from orderflow.market.events import (
     Ticker,
     Trade,
 )
-from orderflow.market.instruments import MARKETS, Series, venue_id
+from orderflow.market.instruments import Series, venue_id
 from orderflow.market.streams import KEPT, STREAMS
-from orderflow.store import columnar
-from orderflow.store.answers import (
-    Coverage,
-    GapRow,
-    Listing,
-    SeriesRows,
-    Stretch,
-    Table,
-    Trades,
-    at,
-    covered,
-    resolve,
-)
+from orderflow.store import bars, columnar, coverage, payments, statistics, windows
+from orderflow.store.answers import Coverage, GapRow, Listing, SeriesRows, Trades
+from orderflow.store.bar import bar
 from orderflow.store.identifiers import identifier
 from orderflow.store.live import RECENT_TRADES
 from orderflow.store.runs import RUN_COLUMNS, Run
-from orderflow.store.statements import Parameter, checksum, event, event_columns, micros, render
-from orderflow.store.tables import columns
+from orderflow.store.session import Session
+from orderflow.store.statements import Parameter, checksum, event, event_columns, micros
 from orderflow.store.thinning import Sparse, sparse
+from orderflow.store.windows import Window
 
 E = TypeVar("E", bound=Event)
+Among = str | Sequence[str] | None  # one venue, several, or all
 
 _ALL_TABLES = (*STREAMS, "gaps", "instruments", "runs")
-_GAP_COLUMNS = (
-    'venue, symbol, stream, epoch_us("from") * 1000, epoch_us("until") * 1000, reason,'
-    " epoch_us(filled_at) * 1000, run"
-)
+_OF_TRADES = ["venue", "timestamp", "received", "trade_id", "price", "quantity", "is_buyer_maker"]
 
 
 class Reader:
     """Questions to a database of ours: `connection` has it open, or attached over Quack as `catalog`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = "") -> None:
-        self._connection = connection
-        self._catalog = catalog
+        self._session = Session(connection, catalog)
 
     def close(self) -> None:
-        self._connection.close()
+        self._session.close()
 
     def __enter__(self) -> Self:
         return self
@@ -75,25 +63,20 @@ class Reader:
     @property
     def remote(self) -> bool:
         """Whether the answers come from the process that serves the database."""
-        return bool(self._catalog)
+        return self._session.remote
 
     @property
     def kind(self) -> str | None:
-        """What the data is: simulated, live, replay or backfill; None where nothing ran yet.
-
-        A database that was collected live and filled up by replays and backfills is live.
-        """
-        kinds = {kind for (kind,) in self._rows("SELECT DISTINCT kind FROM runs")}
-        return next((one for one in ("simulated", "live", "replay", "backfill") if one in kinds), None)
+        """What the data is: simulated, live, replay or backfill; None where nothing ran yet."""
+        return self._session.kind
 
     def symbols(self) -> list[str]:
         """Return the symbols that the database was laid out for, in alphabetical order."""
-        ((found,),) = self._rows("SELECT enum_range((SELECT symbol FROM prices LIMIT 0))")
-        return sorted(found)
+        return self._session.symbols()
 
     def series(self) -> list[SeriesRows]:
         """Return the series that have rows, by name."""
-        found = self._rows(
+        found = self._session.rows(
             " UNION ALL ".join(
                 f"SELECT venue::VARCHAR, symbol::VARCHAR, '{stream}', count(*),"
                 f" epoch_us(min(timestamp)) * 1000, epoch_us(max(timestamp)) * 1000"
@@ -109,11 +92,17 @@ class Reader:
 
     def counts(self) -> dict[str, int]:
         """Return the rows of each table."""
-        return dict(self._each("count(*)"))
+        return dict(
+            self._session.rows(
+                " UNION ALL ".join(
+                    f"SELECT '{table}', count(*) FROM {identifier(table)}" for table in _ALL_TABLES
+                )
+            )
+        )
 
     def checksums(self) -> dict[str, str]:
         """Return a checksum of each table: the same for the same rows, in whatever order they lie."""
-        return dict(self._rows(" UNION ALL ".join(map(checksum, _ALL_TABLES))))
+        return dict(self._session.rows(" UNION ALL ".join(map(checksum, _ALL_TABLES))))
 
     def quotes(self, symbol: str | None = None) -> list[Quote]:
         return self._latest(Quote, symbol)
@@ -135,13 +124,15 @@ class Reader:
 
     def recent_trades(self, symbol: str, venue: str | None = None, limit: int = RECENT_TRADES) -> list[Trade]:
         """Return the last trades of a symbol, oldest first."""
-        where, bound = self._where(symbol, venue, None, None)
-        found = self._rows(
+        where, bound = self._session.where(symbol, venue)
+        found = self._session.rows(
             f"SELECT {event_columns(KEPT[Trade])} FROM trades {where}"
             " ORDER BY received DESC, timestamp DESC, id DESC LIMIT ?",
             [*bound, limit],
         )
         return [event(Trade, row) for row in reversed(found)]
+
+    # ── Windows ───────────────────────────────────────────────────────────────────────────────
 
     def trades(
         self,
@@ -152,11 +143,13 @@ class Reader:
         until: Nanos | None = None,
         limit: int | None = None,
     ) -> Trades:
-        """Return the trades of a symbol, oldest first; the last ones where there are more than `limit`."""
-        names = "venue, timestamp, received, trade_id, price, quantity, NOT is_buyer_maker AS is_buy"
-        found = self._window("trades", names, symbol, venue, since, until, limit)
-        kept = found.columns
-        is_buy = np.asarray(kept["is_buy"], dtype=np.bool_)
+        """Return the trades of a symbol as typed columns, oldest first; the last where there are more."""
+        found, truncated = windows.select(
+            self._session, "trades", self._session.symbol(symbol), venue, since, until, limit
+        )
+        if not found.num_rows:
+            raise windows.nothing(self._session, "trades", symbol, venue, since, until)
+        kept = columnar.columns(found.select(_OF_TRADES))
         return Trades(
             list(kept["venue"]),
             np.asarray(kept["timestamp"]),
@@ -164,94 +157,175 @@ class Reader:
             list(kept["trade_id"]),
             np.asarray(kept["price"]),
             np.asarray(kept["quantity"]),
-            is_buy,
-            found.truncated,
+            ~np.asarray(kept["is_buyer_maker"], dtype=np.bool_),
+            truncated,
         )
 
     def window(
         self,
         stream: str,
         symbol: str,
-        venue: str | None = None,
+        venues: Among = None,
         *,
         since: Nanos | None = None,
         until: Nanos | None = None,
         limit: int | None = None,
         interval: str | None = None,
-    ) -> Table:
-        """Return a stream's rows of a symbol, oldest first; `interval` picks among candles.
+        every: str | None = None,
+        side: str | None = None,
+        min_value: float = 0.0,
+    ) -> Window:
+        """Return a stream's rows of a symbol, oldest first; the last ones where there are more than `limit`.
 
-        Raises `NoData` with the range that exists, `UnknownSymbol`, `UnknownVenue`.
+        `interval` picks among candles; `every` (a bar's length) leaves the last row of each bar;
+        `side` and `min_value` pick among trades and liquidations.
         """
-        if stream not in STREAMS:
-            raise InvalidArgument(f"unknown stream {stream[:40]!r}", hint=f"streams: {', '.join(STREAMS)}")
-        if interval is not None and stream != "candles":
-            raise InvalidArgument(f"{stream} have no interval", hint="only candles do")
-        names = ", ".join(identifier(one.name) for one in columns(STREAMS[stream]))
-        return self._window(stream, names, symbol, venue, since, until, limit, interval)
+        conditions: list[tuple[str, Any]] = []
+        if side is not None or min_value > 0:
+            if stream not in ("trades", "liquidations"):
+                raise InvalidArgument(
+                    f"{stream} have neither side nor value", hint="trades and liquidations do"
+                )
+            conditions = [
+                *([("side = ?", side)] if side else []),
+                *([("value >= ?", min_value)] if min_value else []),
+            ]
+        return windows.window(
+            self._session, stream, symbol, venues, since=since, until=until, limit=limit, interval=interval,
+            every=None if every is None else bar(every), conditions=conditions,
+        )  # fmt: skip
 
-    def candles(self, symbol: str, venue: str | None = None, interval: str = "1m", **window: Any) -> Table:
-        return self.window("candles", symbol, venue, interval=interval, **window)
+    # ── Bars and statistics ───────────────────────────────────────────────────────────────────
 
-    def funding(self, symbol: str, venue: str | None = None, **window: Any) -> Table:
-        return self.window("funding_rates", symbol, venue, **window)
+    def bars(
+        self,
+        symbol: str,
+        venues: Among,
+        length: str,
+        since: Nanos,
+        until: Nanos,
+        source: bars.Source = "auto",
+    ) -> Window:
+        """Return open, high, low, close and volumes, a row a bar and venue: see `store.bars`."""
+        return bars.bars(self._session, symbol, venues, bar(length), since, until, source)
 
-    def open_interest(self, symbol: str, venue: str | None = None, **window: Any) -> Table:
-        return self.window("open_interest", symbol, venue, **window)
+    def percentiles(
+        self,
+        symbol: str,
+        venues: Among,
+        since: Nanos,
+        until: Nanos,
+        at: Sequence[float] = statistics.PERCENTILES,
+        step: str = "1s",
+        of: statistics.Of = "prices",
+    ) -> Window:
+        """Return the percentiles of the price, a row a venue: see `store.statistics`."""
+        return statistics.percentiles(self._session, symbol, venues, since, until, at, step, of)
 
-    def mark_prices(self, symbol: str, venue: str | None = None, **window: Any) -> Table:
-        return self.window("mark_prices", symbol, venue, **window)
+    def volatility(
+        self,
+        symbol: str,
+        venues: Among,
+        since: Nanos,
+        until: Nanos,
+        step: str = "1m",
+        of: statistics.Of = "prices",
+    ) -> Window:
+        """Return the realised volatility, a row a venue: see `store.statistics`."""
+        return statistics.volatility(self._session, symbol, venues, since, until, step, of)
+
+    def flow(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window:
+        """Return what was traded, by the taker's side, a row a venue: see `store.statistics`."""
+        return statistics.flow(self._session, symbol, venues, since, until)
+
+    def volume_by_price(
+        self,
+        symbol: str,
+        venues: Among,
+        since: Nanos,
+        until: Nanos,
+        size: float | None = None,
+        bins: int = 50,
+    ) -> Window:
+        """Return what was traded at which prices, by the taker's side, a row a bin: see `store.statistics`."""
+        return statistics.volume_by_price(self._session, symbol, venues, since, until, size, bins)
+
+    def price_context(
+        self,
+        symbol: str,
+        venue: str,
+        until: Nanos,
+        look_backs: Sequence[str] = statistics.LOOK_BACKS,
+        price: float | None = None,
+        of: statistics.Of = "prices",
+    ) -> Window:
+        """Return where a price stands among those of several look-backs, a row each: see `store.statistics`."""
+        return statistics.price_context(self._session, symbol, venue, until, look_backs, price, of)
+
+    # ── Payments ──────────────────────────────────────────────────────────────────────────────
+
+    def settlements(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window:
+        """Return each funding settlement once, with the sum so far: see `store.payments`."""
+        return payments.settlements(self._session, symbol, venues, since, until)
+
+    def funding_comparison(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window:
+        """Return what funding came to and is announced at, a row a venue: see `store.payments`."""
+        return payments.funding_comparison(self._session, symbol, venues, since, until)
+
+    def liquidation_map(
+        self,
+        symbol: str,
+        venues: Among,
+        since: Nanos,
+        until: Nanos,
+        size: float | None = None,
+        bins: int = 20,
+        min_value: float = 0.0,
+    ) -> Window:
+        """Return what was closed by force at which prices, by side, a row a bin: see `store.payments`."""
+        return payments.liquidation_map(self._session, symbol, venues, since, until, size, bins, min_value)
+
+    def liquidation_bars(
+        self,
+        symbol: str,
+        venues: Among,
+        length: str | None,
+        since: Nanos,
+        until: Nanos,
+        min_value: float = 0.0,
+    ) -> Window:
+        """Return what was closed by force when, by side, a row a bar and venue: see `store.payments`."""
+        among = None if length is None else bar(length)
+        return payments.liquidation_bars(self._session, symbol, venues, among, since, until, min_value)
+
+    # ── What is known of the rows ─────────────────────────────────────────────────────────────
 
     def gaps(
         self,
         symbol: str | None = None,
-        venue: str | None = None,
+        venue: Among = None,
         since: Nanos | None = None,
         until: Nanos | None = None,
         stream: str | None = None,
     ) -> list[GapRow]:
         """Return the gaps that reach into a window, by their beginning."""
-        asked: list[tuple[str, Parameter]] = [
-            ("symbol = ?", None if symbol is None else self._symbol(symbol)),
-            ("venue = ?", None if venue is None else venue_id(venue)),
-            ("stream = ?", stream),
-            ('("until" IS NULL OR "until" > make_timestamp(?))', micros(since)),
-            ('"from" < make_timestamp(?)', micros(until)),
-        ]
-        where = " AND ".join(["true", *(sql for sql, value in asked if value is not None)])
-        found = self._rows(
-            f'SELECT {_GAP_COLUMNS} FROM gaps WHERE {where} ORDER BY "from", venue, symbol, stream',
-            [value for _, value in asked if value is not None],
-        )
-        return [GapRow(*row) for row in found]
+        return coverage.gaps(self._session, symbol, venue, since, until, stream)
 
     def coverage(self, stream: str, venue: str, symbol: str, since: Nanos, until: Nanos) -> Coverage:
-        """Return what share of a window was collected, with the gaps in it.
+        """Return what share of a window was collected, with the gaps in it: see `store.coverage`."""
+        (found,) = self.coverages(stream, symbol, [venue], since, until).values()
+        return found
 
-        Collected is what lies inside a run that heard this market on any stream (a quiet stream of a
-        market that was heard is no hole), or between the rows of a backfill, and in no unfilled gap.
-        """
-        if stream not in STREAMS or since >= until:
-            raise InvalidArgument(f"no window of {stream[:40]!r} from {since} to {until}")
-        venue, symbol = venue_id(venue), self._symbol(symbol)
-        missing = [one for one in self.gaps(symbol, venue, since, until, stream) if one.filled_ts is None]
-        where, bound = self._where(symbol, venue, since, until)
-        first, last = self._rows(
-            f"SELECT epoch_us(min(timestamp)) * 1000, epoch_us(max(timestamp)) * 1000"
-            f" FROM {identifier(stream)} {where}",
-            bound,
-        )[0]
-        heard = self._heard(stream, venue, symbol, since, until)
-        share = covered(since, until, heard, [(one.from_ts, one.until_ts or until) for one in missing])
-        if not share:
-            reason = f"nothing of {symbol} on {venue} was collected from {at(since)} to {at(until)}"
-            return Coverage(None, missing, first, last, reason)
-        return Coverage(100 * share / (until - since), missing, first, last)
+    def coverages(
+        self, stream: str, symbol: str, venues: Among, since: Nanos, until: Nanos
+    ) -> dict[str, Coverage]:
+        """Return the coverage of each venue; None are those that have the stream by their declaration."""
+        return coverage.coverages(self._session, stream, symbol, venues, since, until)
 
     def instruments(self, symbol: str | None = None, venue: str | None = None) -> list[Listing]:
         """Return what the venues listed when they were last read."""
-        wanted = None if symbol is None else self._symbol(symbol)
-        found = self._rows(
+        wanted = None if symbol is None else self._session.symbol(symbol)
+        found = self._session.rows(
             "SELECT venue, symbol, native, kind, base, quote, status, trading, contract_size, tick, lot,"
             " min_notional, epoch_us(listed_since) * 1000, epoch_us(read_at) * 1000 FROM instruments"
             " WHERE symbol = coalesce(?, symbol) AND venue = coalesce(?, venue)"
@@ -271,13 +345,13 @@ class Reader:
     ) -> list[Sparse]:
         """Return where a window's rows were thinned with age: days, and how far apart what is left lies."""
         asked: list[tuple[str, Parameter]] = [
-            ("symbol = ?", self._symbol(symbol)),
+            ("symbol = ?", self._session.symbol(symbol)),
             ("venue = ?", None if venue is None else venue_id(venue)),
             ("last >= make_timestamp(?)", micros(since)),
             ("first < make_timestamp(?)", micros(until)),
         ]
         where = " AND ".join(sql for sql, value in asked if value is not None)
-        found = self._rows(
+        found = self._session.rows(
             "SELECT venue, symbol, day, thinned_ms FROM archived WHERE stream = ? AND dropped IS NULL"
             f" AND thinned_ms IS NOT NULL AND {where} ORDER BY day, venue",
             [stream, *(value for _, value in asked if value is not None)],
@@ -286,14 +360,14 @@ class Reader:
 
     def runs(self) -> list[Run]:
         """Return all runs, oldest first."""
-        found = self._rows(f"SELECT {RUN_COLUMNS} FROM runs ORDER BY id")
+        found = self._session.rows(f"SELECT {RUN_COLUMNS} FROM runs ORDER BY id")
         return [Run(*row[:-1], settings=json.loads(row[-1])) for row in found]
 
     def last_times(self, stream: str) -> dict[tuple[str, str], Nanos]:
         """Return the time of the last row of each (venue, symbol) in a stream."""
         if stream not in STREAMS:
             raise InvalidArgument(f"unknown stream {stream[:40]!r}", hint=f"streams: {', '.join(STREAMS)}")
-        found = self._rows(
+        found = self._session.rows(
             f"SELECT venue::VARCHAR, symbol::VARCHAR, epoch_us(max(timestamp)) * 1000"
             f" FROM {identifier(stream)} GROUP BY ALL"
         )
@@ -301,8 +375,8 @@ class Reader:
 
     def _latest(self, kind: type[E], symbol: str | None) -> list[E]:
         stream = KEPT[kind]
-        where, bound = self._where(symbol, None, None, None)
-        found = self._rows(
+        where, bound = self._session.where(symbol)
+        found = self._session.rows(
             f"WITH last AS (SELECT venue, symbol, max(timestamp) AS timestamp FROM {stream.name} {where}"
             f" GROUP BY ALL) SELECT {event_columns(stream)} FROM {stream.name}"
             " JOIN last USING (venue, symbol, timestamp)"
@@ -311,102 +385,3 @@ class Reader:
             bound,
         )
         return [event(kind, row) for row in found]
-
-    def _window(
-        self,
-        stream: str,
-        names: str,
-        symbol: str,
-        venue: str | None,
-        since: Nanos | None,
-        until: Nanos | None,
-        limit: int | None,
-        interval: str | None = None,
-    ) -> Table:
-        where, bound = self._where(symbol, venue, since, until)
-        if interval is not None:
-            where, bound = f"{where} AND interval = ?", [*bound, interval]
-        # one row more than asked tells that there are more; the last ones are found first, then turned
-        cut = "" if limit is None else f"LIMIT {int(limit) + 1}"
-        order = "ASC" if limit is None else "DESC"
-        found = self._ask(
-            f"SELECT {names} FROM {stream} {where}"
-            f" ORDER BY timestamp {order}, venue {order}, id {order} {cut}",
-            bound,
-            columnar.table,
-        )
-        truncated = limit is not None and len(found) > limit
-        table = columnar.turned(found, limit) if limit is not None else found
-        if not len(table):
-            raise self._nothing(stream, symbol, venue, interval)
-        return Table(table.columns, truncated)
-
-    def _nothing(self, stream: str, symbol: str, venue: str | None, interval: str | None) -> NoData:
-        where, bound = self._where(symbol, venue, None, None)
-        first, last = self._rows(
-            f"SELECT epoch_us(min(timestamp)) * 1000, epoch_us(max(timestamp)) * 1000 FROM {stream} {where}",
-            bound,
-        )[0]
-        what = f"{stream} of {self._symbol(symbol)}" + (f" on {venue}" if venue else "")
-        if interval is not None:
-            what = f"{interval} {what}"
-        hint = (
-            "none at all are stored" if first is None else f"stored are rows from {at(first)} to {at(last)}"
-        )
-        return NoData(f"no {what} in this window", hint=hint)
-
-    def _heard(self, stream: str, venue: str, symbol: str, since: Nanos, until: Nanos) -> list[Stretch]:
-        """Return the stretches in which runs heard this market, as far as rows within an hour tell."""
-        where, bound = self._where(symbol, venue, since - HOUR, until + HOUR)
-        parts = [
-            f"SELECT run, max(received) AS last FROM {one} {where} GROUP BY run"
-            for one in MARKETS[venue].streams
-        ]
-        found = self._rows(
-            f"WITH heard AS ({' UNION ALL '.join(parts)})"
-            " SELECT epoch_us(any_value(started)) * 1000,"
-            " epoch_us(coalesce(any_value(ended), max(last))) * 1000"
-            " FROM heard JOIN runs ON id = run WHERE kind <> 'backfill' GROUP BY id"
-            " UNION ALL"
-            f" SELECT epoch_us(min(timestamp)) * 1000, epoch_us(max(timestamp)) * 1000 FROM {stream}"
-            " WHERE venue = ? AND symbol = ? AND run IN (SELECT id FROM runs WHERE kind = 'backfill')"
-            " GROUP BY run",
-            [*bound * len(parts), venue, symbol],
-        )
-        return [(first, last + 1000) for first, last in found]  # the last instant is part of it
-
-    def _symbol(self, symbol: str) -> str:
-        return resolve(symbol, self.symbols())
-
-    def _where(
-        self, symbol: str | None, venue: str | None, since: Nanos | None, until: Nanos | None
-    ) -> tuple[str, list[Parameter]]:
-        asked: list[tuple[str, Parameter]] = [
-            ("symbol = ?", None if symbol is None else self._symbol(symbol)),
-            ("venue = ?", None if venue is None else venue_id(venue)),
-            ("timestamp >= make_timestamp(?)", micros(since)),
-            ("timestamp < make_timestamp(?)", micros(until)),
-        ]
-        parts = [sql for sql, value in asked if value is not None]
-        return f"WHERE {' AND '.join(['true', *parts])}", [value for _, value in asked if value is not None]
-
-    def _each(self, what: str) -> list[tuple[Any, ...]]:
-        return self._rows(
-            " UNION ALL ".join(f"SELECT '{table}', {what} FROM {identifier(table)}" for table in _ALL_TABLES)
-        )
-
-    def _rows(self, sql: str, bound: Sequence[Parameter] = ()) -> list[tuple[Any, ...]]:
-        return self._ask(sql, bound, duckdb.DuckDBPyConnection.fetchall)
-
-    def _ask(self, sql: str, bound: Sequence[Parameter], fetch: Any) -> Any:
-        with self._connection.cursor() as cursor:
-            try:
-                if self._catalog:
-                    whole = render(sql, bound)
-                    return fetch(cursor.execute("FROM quack_query_by_name(?, ?)", [self._catalog, whole]))
-                return fetch(cursor.execute(sql, list(bound)))
-            except duckdb.IOException as error:
-                said = str(error).splitlines()[0]
-                if self._catalog:
-                    raise Disconnected(f"the process that serves the database is gone: {said}") from error
-                raise StoreUnusable(f"the database cannot be read: {said}") from error

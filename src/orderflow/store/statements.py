@@ -51,6 +51,12 @@ def _literal(value: Parameter) -> str:
     return text(value) if isinstance(value, str) else repr(value)
 
 
+def whole(column: str, where: str = "true") -> str:
+    """Return the SQL for a sum over the rows of a condition, unknown where one of its parts is, 0 of none."""
+    among = f"FILTER (WHERE {where})"
+    return f"if(count(*) {among} = count({column}) {among}, coalesce(sum({column}) {among}, 0), NULL)"
+
+
 def event_columns(stream: Stream) -> str:
     first = (
         "venue::VARCHAR, symbol::VARCHAR, if(clock = 'local', NULL, epoch_us(timestamp) * 1000),"

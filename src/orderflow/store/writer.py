@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from orderflow.market.errors import StoreUnusable
+from orderflow.market.errors import StoreBroken, StoreUnusable
 from orderflow.market.events import US, Event, Gap, Instrument, Nanos
 from orderflow.market.streams import KEPT, LARGE_TRADES, OPEN_INTEREST, STREAMS, TRADES, Column, Stream
 from orderflow.store import layout, merge, messages, tables
@@ -130,7 +130,7 @@ class Writer:
         Its rows belong to `run`, where one is given; a batch of the past is written by itself, so that
         only its own stretch of time is looked through for doubles.
         Raises `StoreUnusable` if the database cannot take it (a full disk); the batch can be written
-        again.
+        again. `StoreBroken`: not by this process.
         """
         began = time.perf_counter()
         run = run or self.run
@@ -151,9 +151,11 @@ class Writer:
             raise
         except duckdb.Error as error:
             self._undo()
-            raise StoreUnusable(
+            broken = isinstance(error, duckdb.FatalException)
+            raise (StoreBroken if broken else StoreUnusable)(
                 f"the database did not take {sum(map(len, batch.events.values()))} rows: {_one_line(error)}",
-                hint="free some disk space; what was received stays in the journal and is written at the next start",
+                hint="free some disk space; what was received stays in the journal"
+                + (" and is written at the next start" if broken else " and is written when there is room"),
             ) from error
         for known in self._known.values():
             known.commit()

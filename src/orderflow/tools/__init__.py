@@ -1,6 +1,17 @@
 """Tools: one typed function per question, for every door."""
 
-from orderflow.tools import arbitrage, discovery, market, prices, system
+from orderflow.tools import (
+    aggregates,
+    arbitrage,
+    discovery,
+    funding,
+    history,
+    market,
+    prices,
+    snapshot,
+    stored,
+    system,
+)
 from orderflow.tools.aliases import ALIASES
 from orderflow.tools.catalogue import Catalogue
 
@@ -9,7 +20,20 @@ ALL = Catalogue(
         prices.xv_prices,
         arbitrage.xv_spreads,
         arbitrage.xv_arbitrage,
+        funding.xv_funding_arbitrage,
+        snapshot.market_snapshot,
         market.market_orderbook,
+        history.history_candles,
+        aggregates.history_price_context,
+        aggregates.history_aggregate,
+        aggregates.history_liquidation_map,
+        history.history_prices,
+        history.history_trades,
+        history.history_funding,
+        history.history_open_interest,
+        history.history_liquidations,
+        stored.history_coverage,
+        stored.history_stats,
         system.system_health,
         discovery.find_tools,
         discovery.describe_tools,

@@ -7,14 +7,17 @@ from typing import Any
 import msgspec
 
 from orderflow.market.errors import InvalidArgument
+from orderflow.market.instruments import venues_of
 
 
 class Alias(msgspec.Struct, frozen=True, kw_only=True):
     """A name that answers as another tool.
 
     `parameters` are the old ones with their defaults (None: optional without one). `rename` says
-    which of them has another name now, `gather` which of them make up one list now, `fixed` which
-    arguments the old name implied.
+    which of them has another name now, `gather` which of them make up one list now (with `unit` written
+    behind each), `fixed` which arguments the old name implied. `ago` are those that count minutes (`m`)
+    or hours (`h`) back from now. `market` is the parameter that the old `exchange` and `market_type`
+    make up now: `venues`, or `venue` where one is meant.
     """
 
     name: str
@@ -22,7 +25,10 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
     rename: dict[str, str] = {}
     gather: dict[str, tuple[str, ...]] = {}
+    unit: str = ""
     fixed: dict[str, Any] = {}
+    ago: dict[str, str] = {}
+    market: str = ""
 
     def translate(self, given: Mapping[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
         """Return the arguments in the tool's words; `known` are the parameters that the tool takes."""
@@ -37,13 +43,40 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
                 )
         said = {**self.parameters, **{name: value for name, value in given.items() if value is not None}}
         found: dict[str, Any] = dict(self.fixed)
-        gathered = {old for olds in self.gather.values() for old in olds}
+        apart = {old for olds in self.gather.values() for old in olds} | set(self.ago)
+        if self.market:
+            apart |= {"exchange", "market_type"}
         for name, value in said.items():
-            if name not in gathered and value is not None:
+            if name not in apart and value is not None:
                 found[self.rename.get(name, name)] = value
         for name, olds in self.gather.items():
-            found.setdefault(name, [said[old] for old in olds if said.get(old) is not None])
+            values = [said[old] for old in olds if said.get(old) is not None]
+            found.setdefault(name, [f"{one}{self.unit}" for one in values] if self.unit else values)
+        for old, unit in self.ago.items():
+            if said.get(old) is not None:
+                found.setdefault("since", f"-{said[old]}{unit}")
+        if self.market and self.market not in found:
+            meant = venues_of(_text(said.get("exchange")), _text(said.get("market_type")))
+            if meant:
+                found[self.market] = meant if self.market == "venues" else meant[0]
         return found
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+# The parameters that the tools of the past share with one another.
+_MINUTES = {"symbol": "BTCUSDT", "exchange": None, "market_type": "futures", "minutes": 60}
+_HOURS = {"symbol": "BTCUSDT", "exchange": None, "hours": 24}
+_AGO = {"minutes": "m", "hours": "h", "historical_hours": "h"}
+_ONE_VENUE = {"symbol": "BTCUSDT", "exchange": "binance", "market_type": "futures"}
+
+
+def _past(name: str, tool: str, parameters: dict[str, Any], **how: Any) -> Alias:
+    """Return an alias whose window is counted back from now, and whose venue is an exchange and a market."""
+    ago = {old: unit for old, unit in _AGO.items() if old in parameters}
+    return Alias(name=name, tool=tool, parameters=parameters, ago=ago, **{"market": "venues", **how})
 
 
 ALIASES: dict[str, Alias] = {
@@ -81,6 +114,73 @@ ALIASES: dict[str, Alias] = {
             tool="market_orderbook",
             parameters={"symbol": None, "exchange": None},
             gather={"venues": ("exchange",)},
+        ),
+        # ── What is stored ────────────────────────────────────────────────────────────────────
+        _past("get_historical_price_data", "history_prices", {**_MINUTES, "limit": 500}),
+        _past("query_historical_prices", "history_prices", {**_MINUTES, "limit": 500}),
+        _past("get_historical_trade_data", "history_trades", {**_MINUTES, "side": None, "limit": 500}),
+        _past("get_historical_funding_data", "history_funding", _HOURS, fixed={"rows": "announced"}),
+        _past("query_historical_funding", "history_funding", _HOURS, fixed={"rows": "announced"}),
+        _past("get_historical_liquidation_data", "history_liquidations", {**_HOURS, "min_value": 10_000.0}),
+        _past("get_historical_oi_data", "history_open_interest", _HOURS),
+        _past("query_historical_oi", "history_open_interest", _HOURS),
+        Alias(name="get_database_statistics", tool="history_stats"),
+        _past(
+            "query_historical_analytics",
+            "history_aggregate",
+            {**_ONE_VENUE, "query_type": "price_ohlc", "hours": 24, "aggregation": "1h"},
+            rename={"query_type": "kind", "aggregation": "bar"},
+        ),
+        _past(
+            "aggregate_by_timeframe",
+            "history_candles",
+            {**_ONE_VENUE, "hours": 24, "aggregation": "1h"},
+            rename={"aggregation": "bar"},
+        ),
+        # ── What is stored, beside what is now ────────────────────────────────────────────────
+        Alias(
+            name="get_full_market_snapshot",
+            tool="market_snapshot",
+            parameters={"symbol": "BTCUSDT", "include_historical": True, "historical_minutes": 60},
+            rename={"include_historical": "history"},
+            ago={"historical_minutes": "m"},
+        ),
+        Alias(
+            name="get_market_overview",
+            tool="market_snapshot",
+            parameters={"symbol": "BTCUSDT"},
+            fixed={"history": False},
+        ),
+        Alias(
+            name="get_market_snapshot",
+            tool="market_snapshot",
+            parameters={"symbol": None},
+            fixed={"venues": ["binance_futures"], "history": False},
+        ),
+        Alias(
+            name="get_price_with_historical_context",
+            tool="history_price_context",
+            parameters={**_ONE_VENUE, "historical_minutes": 30},
+            gather={"look_backs": ("historical_minutes",)},
+            unit="m",
+            market="venue",
+        ),
+        Alias(
+            name="detect_price_anomalies",
+            tool="history_price_context",
+            parameters=_ONE_VENUE,
+            fixed={"look_backs": ["5m", "15m", "1h", "4h", "1d"]},
+            market="venue",
+        ),
+        _past(
+            "analyze_funding_arbitrage", "xv_funding_arbitrage", {"symbol": "BTCUSDT", "historical_hours": 24}
+        ),
+        _past("calculate_funding_arbitrage", "xv_funding_arbitrage", _HOURS),
+        _past(
+            "get_liquidation_heatmap_analysis",
+            "history_liquidation_map",
+            {"symbol": "BTCUSDT", "hours": 24, "price_buckets": 20},
+            rename={"price_buckets": "bins"},
         ),
     )
 }

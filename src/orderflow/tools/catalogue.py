@@ -102,13 +102,23 @@ class Catalogue:
             given = alias.translate(given, found.names)
         limit = _limit(given.pop("limit", None), found.limit) if found.limit is not None else None
         typed = found.read({key: value for key, value in given.items() if value is not None})
-        answer = found.function(self._ask(context, found, said), **typed)
+        ask = self._ask(context, found, said)
+        typed = found.settled(typed, ask.now)  # so that all pages are of one window
+        answer = found.function(ask, **typed)
         answer.meta.version = found.version
         answer.rows, answer.summary = plain(answer.rows), plain(answer.summary)
         for table in answer.more.values():
             table.rows = plain(table.rows)
         resolved = typed if limit is None else {**typed, "limit": limit}
         return page(answer, resolved, offset, limit, common.max_tokens)
+
+    def asks_store(self, name: str, arguments: Mapping[str, Any] | None) -> bool:
+        """Tell whether an answer is made of what is stored, so that it takes a while."""
+        found = self.tools.get(self.aliases[name].tool if name in self.aliases else name)
+        if found is not None and found.passes_on:
+            inner = (arguments or {}).get("name")
+            return isinstance(inner, str) and inner != name and self.asks_store(inner, None)
+        return found is not None and found.asks_store
 
     def _ask(self, context: Context, found: Tool, common: Mapping[str, Any]) -> Ask:
         return Ask(context=context, catalogue=self, tool=found.name, now=context.moment(), common=common)
@@ -119,7 +129,14 @@ class Catalogue:
         parts = {old: new for new, olds in alias.gather.items() for old in olds}
         shown: dict[str, Any] = {}
         for old, default in alias.parameters.items():
-            one = now[parts[old]].get("items", {}) if old in parts else now[alias.rename.get(old, old)]
+            if old in alias.ago or (alias.unit and old in parts):
+                one: dict[str, Any] = {"type": "number", "minimum": 0}
+            elif alias.market and old in ("exchange", "market_type"):
+                one = {"type": "string"}
+            elif old in parts:
+                one = now[parts[old]].get("items", {})
+            else:
+                one = now[alias.rename.get(old, old)]
             shown[old] = dict(one) if default is None else {**one, "default": default}
         return shown
 

@@ -6,7 +6,20 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orderflow import venues
-from orderflow.market.events import BookTop, Instrument, Nanos, Quote
+from orderflow.market.events import (
+    BookTop,
+    Funding,
+    Instrument,
+    MarkPrice,
+    Nanos,
+    OpenInterest,
+    Quote,
+    Ticker,
+)
+from orderflow.store.answers import Coverage, GapRow, SeriesRows
+from orderflow.store.bars import Source
+from orderflow.store.statistics import Of
+from orderflow.store.windows import Window
 
 
 class Latest(Protocol):
@@ -19,7 +32,99 @@ class Latest(Protocol):
 
     def tops(self, symbol: str | None) -> Sequence[BookTop]: ...
 
+    def marks(self, symbol: str | None) -> Sequence[MarkPrice]: ...
+
+    def fundings(self, symbol: str | None) -> Sequence[Funding]: ...
+
+    def open_interests(self, symbol: str | None) -> Sequence[OpenInterest]: ...
+
+    def tickers(self, symbol: str | None) -> Sequence[Ticker]: ...
+
     def symbols(self) -> Sequence[str]: ...
+
+
+Among = Sequence[str] | None  # venues; None are all that have rows
+
+
+class History(Protocol):
+    """What is stored: windows in nanoseconds, [since, until). `store.reader.Reader` says what each gives.
+
+    An empty window raises `NoData` with the range that exists. May be asked from any thread, and is asked
+    from one of the doors': a question takes its time.
+    """
+
+    @property
+    def kind(self) -> str | None: ...
+    def symbols(self) -> Sequence[str]: ...
+    def series(self) -> Sequence[SeriesRows]: ...
+    def window(
+        self,
+        stream: str,
+        symbol: str,
+        venues: Among = None,
+        *,
+        since: Nanos | None = None,
+        until: Nanos | None = None,
+        limit: int | None = None,
+        interval: str | None = None,
+        every: str | None = None,
+        side: str | None = None,
+        min_value: float = 0.0,
+    ) -> Window: ...
+    def bars(
+        self, symbol: str, venues: Among, length: str, since: Nanos, until: Nanos, source: Source = "auto"
+    ) -> Window: ...
+    def percentiles(
+        self, symbol: str, venues: Among, since: Nanos, until: Nanos, at: Sequence[float], /
+    ) -> Window: ...
+    def volatility(
+        self, symbol: str, venues: Among, since: Nanos, until: Nanos, step: str = "1m", of: Of = "prices"
+    ) -> Window: ...
+    def flow(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window: ...
+    def volume_by_price(
+        self,
+        symbol: str,
+        venues: Among,
+        since: Nanos,
+        until: Nanos,
+        size: float | None = None,
+        bins: int = 50,
+    ) -> Window: ...
+    def price_context(
+        self, symbol: str, venue: str, until: Nanos, look_backs: Sequence[str], price: float | None = None
+    ) -> Window: ...
+    def settlements(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window: ...
+    def funding_comparison(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window: ...
+    def liquidation_map(
+        self,
+        symbol: str,
+        venues: Among,
+        since: Nanos,
+        until: Nanos,
+        size: float | None = None,
+        bins: int = 20,
+        min_value: float = 0.0,
+    ) -> Window: ...
+    def liquidation_bars(
+        self,
+        symbol: str,
+        venues: Among,
+        length: str | None,
+        since: Nanos,
+        until: Nanos,
+        min_value: float = 0.0,
+    ) -> Window: ...
+    def coverages(
+        self, stream: str, symbol: str, venues: Among, since: Nanos, until: Nanos
+    ) -> dict[str, Coverage]: ...
+    def gaps(
+        self,
+        symbol: str | None = None,
+        venue: Among = None,
+        since: Nanos | None = None,
+        until: Nanos | None = None,
+        stream: str | None = None,
+    ) -> Sequence[GapRow]: ...
 
 
 class Hole(Protocol):
@@ -61,12 +166,14 @@ class Context:
     `health` returns a plain dict: `status` (healthy, degraded or unhealthy), `reasons`, `kind`,
     `venues` (id → `status`, `connected`, `age_ms`, `lag_ms`, `reconnects`, `gaps_last_hour`,
     `rows_per_s`, `rows`, `reason`), `store` and totals. What it leaves out is unknown.
-    `stored` says that `latest` reads a file and nothing is being received. `instrument` finds what a venue lists under a symbol, where that is known.
+    `stored` says that `latest` reads a file and nothing is being received. `history` is what is stored,
+    where it can be asked. `instrument` finds what a venue lists under a symbol, where that is known.
     """
 
     latest: Latest
     gaps: Gaps
     health: Callable[[], dict[str, Any]]
+    history: History | None = None
     clock: Callable[[], Nanos] = time.time_ns
     stored: bool = False
     fees: Mapping[str, float] = field(default_factory=declared_fees)

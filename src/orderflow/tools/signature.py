@@ -7,6 +7,9 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+INSTANT = ["string", "integer"]  # the type of a time in a schema: text, or epoch milliseconds
+IS_INSTANT = {"format": "instant"}  # by which a function's annotation says so
+
 
 class Parameter(msgspec.Struct, frozen=True):
     """One argument of a tool, as its schema and its page show it."""
@@ -21,6 +24,10 @@ class Parameter(msgspec.Struct, frozen=True):
     def listed(self) -> bool:
         return self.schema.get("type") == "array"
 
+    @property
+    def is_instant(self) -> bool:
+        return self.schema.get("type") == INSTANT
+
     def shown(self) -> dict[str, Any]:
         """Return its JSON Schema with the doc, and the default where there is one."""
         found = {**self.schema, "description": self.doc} if self.doc else dict(self.schema)
@@ -33,6 +40,8 @@ class Parameter(msgspec.Struct, frozen=True):
         kind = self.schema.get("type", "")
         if "enum" in self.schema:
             kind = " | ".join(str(one) for one in self.schema["enum"])
+        elif kind == INSTANT:
+            kind = "time as -4h, now, ISO 8601 or epoch milliseconds"
         elif kind == "array":
             kind = f"list of {' | '.join(self.schema.get('items', {}).get('enum', ['text']))}"
         low, high = self.schema.get("minimum"), self.schema.get("maximum")
@@ -97,6 +106,8 @@ def _slim(schema: Mapping[str, Any]) -> dict[str, Any]:
         kept["anyOf"] = [_slim(one) for one in options]
     if isinstance(kept.get("enum"), list):
         kept["enum"] = [one for one in kept["enum"] if one is not None]
+    if IS_INSTANT.items() <= kept.items():
+        kept = {"type": INSTANT}
     if isinstance(kept.get("items"), Mapping):
         kept["items"] = _slim(kept["items"])
     return kept

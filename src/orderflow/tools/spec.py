@@ -16,19 +16,23 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
 
-from orderflow.market.errors import InvalidArgument
+from orderflow.market.errors import InvalidArgument, NoData
 from orderflow.market.events import HOUR, MS, Nanos
 from orderflow.market.instruments import MARKETS
 from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer, Source
-from orderflow.tools.context import Context, Hole, Latest
-from orderflow.tools.signature import Parameter, argument_docs, flat, parameters
+from orderflow.tools.context import Context, History, Hole, Latest
+from orderflow.tools.signature import IS_INSTANT, Parameter, argument_docs, flat, parameters
+from orderflow.tools.times import instant
 
 if TYPE_CHECKING:
     from orderflow.tools.catalogue import Catalogue
 
-__all__ = ["Ask", "Context", "Latest", "Parameter", "Tool", "VenueId", "tool"]
+__all__ = ["Ask", "Context", "Instant", "Latest", "Parameter", "Tool", "VenueId", "tool"]
 
 VenueId: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(MARKETS)})]
+
+# A time in any of the forms that `times` reads; a tool is given it as text, in epoch milliseconds.
+Instant: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema=IS_INSTANT)]
 
 MOST_CHARACTERS = 350  # of a description: a host's list is read whole, before any question
 
@@ -59,6 +63,13 @@ class Ask:
     @property
     def latest(self) -> Latest:
         return self.context.latest
+
+    @property
+    def history(self) -> History:
+        """What is stored; raises `NoData` where nothing can be asked."""
+        if self.context.history is None:
+            raise NoData("nothing is stored that could be asked", hint="system_health says what is collected")
+        return self.context.history
 
     @property
     def source(self) -> Source:
@@ -100,6 +111,7 @@ class Tool:
     open_world: bool = False  # it calls a venue
     read_only: bool = True
     passes_on: bool = False  # its answer is another tool's, to whom the common arguments belong
+    asks_store: bool = False  # its answer takes a while: doors have it made beside their loop
 
     @property
     def description(self) -> str:
@@ -148,7 +160,7 @@ class Tool:
         """Return the arguments typed, with defaults; raise `InvalidArgument` naming what is wrong."""
         self._known(arguments)
         by_name = {one.name: one for one in self.parameters}
-        given = {name: _split(value) if by_name[name].listed else value for name, value in arguments.items()}
+        given = {name: _told(value, by_name[name]) for name, value in arguments.items()}
         missing = [one for one in self.parameters if one.required and given.get(one.name) is None]
         if missing:
             raise InvalidArgument(f"{self.name} needs {missing[0].name}", hint=missing[0].allowed())
@@ -161,6 +173,14 @@ class Tool:
             if isinstance(value, float) and not math.isfinite(value):
                 raise InvalidArgument(f"{name}: {value} is not a number", hint=by_name[name].allowed())
         return found
+
+    def settled(self, typed: Mapping[str, Any], now: Nanos) -> dict[str, Any]:
+        """Return typed arguments whose times are instants, in epoch milliseconds, whenever they are read."""
+        times = {one.name for one in self.parameters if one.is_instant}
+        return {
+            name: str(-(-instant(value, now) // MS)) if name in times and value is not None else value
+            for name, value in typed.items()
+        }
 
     def _known(self, arguments: Mapping[str, Any]) -> None:
         own = [one.name for one in self.parameters]
@@ -183,11 +203,13 @@ class Tool:
         return InvalidArgument(what, hint="; ".join(one.allowed() for one in self.parameters))
 
 
-def _split(value: Any) -> Any:
-    """Take a list from text, as command lines and query strings write it: `a,b`."""
-    if not isinstance(value, str):
-        return value
-    return [part.strip() for part in value.split(",") if part.strip()] or None
+def _told(value: Any, parameter: Parameter) -> Any:
+    """Take a list from text, as command lines and query strings write it (`a,b`), and a time from a number."""
+    if parameter.listed and isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()] or None
+    if parameter.is_instant and isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value:.0f}"
+    return value
 
 
 def tool(
@@ -202,6 +224,7 @@ def tool(
     open_world: bool = False,
     read_only: bool = True,
     passes_on: bool = False,
+    asks_store: bool = False,
 ) -> Callable[[Function], Tool]:
     """Make a tool of a typed function `(ask, …) -> Answer`; the function's name is the tool's."""
 
@@ -227,6 +250,7 @@ def tool(
             open_world=open_world,
             read_only=read_only,
             passes_on=passes_on,
+            asks_store=asks_store,
         )
 
     return declare

@@ -14,12 +14,14 @@ _EPOCH_MS_FROM = 10**11  # 1973 in milliseconds; a smaller count would be second
 _EPOCH_MS_UNTIL = 10**14  # 5138 in milliseconds; a larger count is micro- or nanoseconds
 
 
-def instant(said: str | int | float, now: Nanos) -> Nanos:
+def instant(said: str | int | float | datetime, now: Nanos) -> Nanos:
     """Return the instant that was meant, in nanoseconds UTC; raise `InvalidArgument` if none was.
 
     >>> instant("-4h", now=5 * 3_600_000_000_000) == 3_600_000_000_000
     True
     """
+    if isinstance(said, datetime):
+        return _nanos(said)
     if isinstance(said, int | float):
         return _epoch(float(said))
     text = said.strip()
@@ -43,6 +45,10 @@ def _iso(text: str) -> Nanos:
         read = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidArgument(f"{text!r} is no time that we can read", hint=_HINT) from error
+    return _nanos(read)
+
+
+def _nanos(read: datetime) -> Nanos:
     aware = read if read.tzinfo else read.replace(tzinfo=UTC)
     since = aware - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds * 1_000
