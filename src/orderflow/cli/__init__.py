@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from orderflow.cli import asking, backfilling, collecting, feeding, storing
+from orderflow.cli import asking, backfilling, collecting, feeding, keeping, storing
 from orderflow.market.errors import InvalidArgument, OrderflowError
 
 app = typer.Typer(
@@ -30,6 +30,9 @@ for command in (
     storing.init,
     storing.replay,
     backfilling.backfill,
+    keeping.tidy,
+    keeping.backup,
+    keeping.restore,
     collecting.record,
 ):
     app.command()(command)

@@ -358,6 +358,10 @@ class Reader:
         )
         return sparse(found)
 
+    def about(self) -> dict[str, str]:
+        """Return what the database says of itself: its schema, and when it was tidied last."""
+        return dict(self._session.rows("SELECT key, value FROM about"))
+
     def runs(self) -> list[Run]:
         """Return all runs, oldest first."""
         found = self._session.rows(f"SELECT {RUN_COLUMNS} FROM runs ORDER BY id")
