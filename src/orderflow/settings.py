@@ -120,6 +120,24 @@ class Settings(BaseSettings):
     archive_url: str | None = Field(
         None, validation_alias=_named("archive_url"), description="of the files of past days"
     )
+    retention: dict[str, str] = Field(
+        {},
+        validation_alias=_named("retention"),
+        description='how long a stream\'s rows are kept, as in {"orderbooks": "30d", "prices": "5000000 rows"};'
+        " for good, by default",
+    )
+    thin: dict[str, str] = Field(
+        {},
+        validation_alias=_named("thin"),
+        description='order books kept by age, as in {"7d": "1s", "30d": "10s"}; all, by default',
+    )
+    compact_after: float = Field(
+        6.0,
+        ge=0,
+        le=24 * 30,
+        validation_alias=_named("compact_after"),
+        description="hours after its end that a day goes into the archive",
+    )
     taker_fee_bps: dict[str, float] = Field({}, validation_alias=_named("taker_fee_bps"))
     large_trade_usd: dict[str, float] | None = Field(None, validation_alias=_named("large_trade_usd"))
     pyth_api_key: str | None = Field(

@@ -17,6 +17,7 @@ from orderflow.market.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from orderflow.jobs.plan import Plan
+    from orderflow.jobs.tidy import Keeping
     from orderflow.publish import Publishing
     from orderflow.servers.desk import Desk
     from orderflow.settings import Settings
@@ -116,6 +117,20 @@ def planned(chosen: "Settings", forms: dict[str, "Venue"], hosts: dict[str, "Hos
         backfill_hours=chosen.backfill_hours if chosen.backfill else None,
         publish=_publishing(chosen),
         postgres=following(chosen),
+        keeping=chosen_keeping(chosen),
+    )
+
+
+def chosen_keeping(chosen: "Settings") -> "Keeping":
+    """Return what the settings say of keeping. Raises `InvalidArgument` for what cannot be read."""
+    from orderflow.jobs.tidy import Keeping
+    from orderflow.market.events import HOUR
+    from orderflow.store import retention, thinning
+
+    return Keeping(
+        retention.rules(chosen.retention),
+        tuple(thinning.steps(chosen.thin)),
+        round(chosen.compact_after * HOUR),
     )
 
 

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from orderflow.feed.health import VenueHealth
 from orderflow.jobs.collect import Collector
 from orderflow.jobs.plan import Plan, lag_p99_ms
@@ -61,6 +63,8 @@ def _own_problems(collector: Collector) -> list[str]:
     since, bound, resident = collector.flushes.since, collector.plan.memory_warning, _resident()
     if since is not None and (lasts_s := time.monotonic() - since) > LONG_FLUSH_S:
         found.append(f"store: a flush has lasted {lasts_s:.0f} s")
+    if (tidied := collector.tidying.last) is not None and tidied.problem:
+        found.append(f"tidying: {tidied.problem}")
     if bound is not None and resident is not None and resident > bound:
         found.append(f"memory: {resident / 1e6:,.0f} MB, above {bound / 1e6:,.0f} MB")
     return found
@@ -97,6 +101,7 @@ def _store(collector: Collector) -> dict[str, Any]:
         "flush_interval_s": collector.plan.flush_interval_s,
         "tables": dict(flushes.rows),
         "served_at": collector.service.uri,
+        "tidied": None if collector.tidying.last is None else msgspec.to_builtins(collector.tidying.last),
     }
 
 

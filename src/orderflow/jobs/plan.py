@@ -9,6 +9,7 @@ import msgspec
 
 from orderflow.feed.backlog import MEMORY_BYTES
 from orderflow.feed.sync import BOOK_INTERVAL_MS
+from orderflow.jobs.tidy import Keeping
 from orderflow.market.instruments import SYMBOLS
 from orderflow.publish import Publishing
 from orderflow.store.desk import Following
@@ -47,6 +48,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     backfill_hours: float | None = None  # how old a gap may be that is filled; None fills none
     publish: Publishing | None = None
     postgres: Following | None = None
+    keeping: Keeping = Keeping()
 
     @property
     def known(self) -> dict[str, Venue]:

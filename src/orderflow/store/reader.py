@@ -34,7 +34,8 @@ from orderflow.store.identifiers import identifier
 from orderflow.store.live import RECENT_TRADES
 from orderflow.store.runs import RUN_COLUMNS, Run
 from orderflow.store.session import Served, Session
-from orderflow.store.statements import Parameter, checksum, event, event_columns
+from orderflow.store.statements import Parameter, checksum, event, event_columns, micros
+from orderflow.store.thinning import Sparse, sparse
 from orderflow.store.windows import Window
 
 E = TypeVar("E", bound=Event)
@@ -339,6 +340,33 @@ class Reader:
             [wanted, None if venue is None else venue_id(venue)],
         )
         return [Listing(*row) for row in found]
+
+    def thinned(
+        self,
+        stream: str,
+        symbol: str,
+        venue: str | None = None,
+        since: Nanos | None = None,
+        until: Nanos | None = None,
+    ) -> list[Sparse]:
+        """Return where a window's rows were thinned with age: days, and how far apart what is left lies."""
+        asked: list[tuple[str, Parameter]] = [
+            ("symbol = ?", self._session.symbol(symbol)),
+            ("venue = ?", None if venue is None else venue_id(venue)),
+            ("last >= make_timestamp(?)", micros(since)),
+            ("first < make_timestamp(?)", micros(until)),
+        ]
+        where = " AND ".join(sql for sql, value in asked if value is not None)
+        found = self._session.rows(
+            "SELECT venue, symbol, day, thinned_ms FROM archived WHERE stream = ? AND dropped IS NULL"
+            f" AND thinned_ms IS NOT NULL AND {where} ORDER BY day, venue",
+            [stream, *(value for _, value in asked if value is not None)],
+        )
+        return sparse(found)
+
+    def about(self) -> dict[str, str]:
+        """Return what the database says of itself: its schema, and when it was tidied last."""
+        return dict(self._session.rows("SELECT key, value FROM about"))
 
     def runs(self) -> list[Run]:
         """Return all runs, oldest first."""
