@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from orderflow.cli import asking, backfilling, collecting, feeding, storing
+from orderflow.cli import asking, backfilling, collecting, feeding, keeping, storing, taking
 from orderflow.market.errors import InvalidArgument, OrderflowError
 
 app = typer.Typer(
@@ -29,7 +29,12 @@ for command in (
     storing.doctor,
     storing.init,
     storing.replay,
+    taking.sql,
+    taking.export,
     backfilling.backfill,
+    keeping.tidy,
+    keeping.backup,
+    keeping.restore,
     collecting.record,
 ):
     app.command()(command)

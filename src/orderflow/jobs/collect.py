@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import os
-import shutil
 import sys
 import time
 from collections import Counter, deque
@@ -27,12 +26,15 @@ from orderflow.jobs import sharing
 from orderflow.jobs.backfill import Asked, Backfill
 from orderflow.jobs.pipeline import Pipeline
 from orderflow.jobs.plan import Flushes, Lease, Plan
+from orderflow.jobs.tidy import Tidying
 from orderflow.market.errors import InvalidArgument, ShareLost, StoreBroken, StoreUnusable
 from orderflow.market.events import HOUR, Gap, Nanos
 from orderflow.publish import Publisher, Publishing
 from orderflow.store import access, lake, messages, runs, tables
 from orderflow.store.access import Service
+from orderflow.store.desk import Follower
 from orderflow.store.live import Live
+from orderflow.store.reader import Reader
 from orderflow.store.runs import Kind, Run
 from orderflow.store.writer import Batch, Writer
 from orderflow.venues.spec import Venue
@@ -42,8 +44,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 RECOVERY_ROWS = 50_000
-CHECKPOINT_BYTES = 32 * 1024 * 1024
-CHECKPOINT_RESERVE = 64 * 1024 * 1024  # left free on the disk beyond what a checkpoint may write
+CHECKPOINT_BYTES = 8 * 1024 * 1024  # of the log: so much is brought into the file in a tenth of a second
 RETRY_S = 1.0  # after the disk refused
 LAG_PERIOD_S = 0.1
 TIDY_LOOK_S = 10.0
@@ -115,6 +116,9 @@ class Collector:
             self.pipeline = self._pipeline()
             self._recover()
             self.run_row = self._begin_run(key)
+            wanted = plan.postgres
+            self.follower = None if wanted is None else Follower(wanted, Reader(self._connection))
+            self.tidying = Tidying(self._connection, plan.keeping, self._flushing)
             self.service: Service = self._serve(door)
         except BaseException:
             self.journal.close()
@@ -242,6 +246,8 @@ class Collector:
         self._collecting = True
         if self.publisher is not None:
             self.publisher.start()
+        if self.follower is not None:
+            self.follower.start()
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -249,6 +255,7 @@ class Collector:
                     group.create_task(self._catch_up()),
                     group.create_task(self._flush_again_and_again()),
                     group.create_task(self._watch_lag()),
+                    group.create_task(self.tidying.again_and_again()),
                 ]
                 if (lease := self.plan.lease) is not None:
                     own = (self._watch_share(lease), self._tidy(lease))
@@ -442,7 +449,7 @@ class Collector:
             self._unwritten.append(batch)
         await self._write_unwritten()
         self.journal.trim(position)
-        if _size(f"{self.plan.db}.wal") > CHECKPOINT_BYTES and self._room_to_checkpoint():
+        if _size(f"{self.plan.db}.wal") > CHECKPOINT_BYTES:
             await asyncio.to_thread(tables.checkpoint, self._connection)
 
     async def _write_unwritten(self) -> None:
@@ -452,11 +459,8 @@ class Collector:
             self.flushes.note(flushed.rows, flushed.seconds)
             if self.publisher is not None:
                 self.publisher.tell()
-
-    def _room_to_checkpoint(self) -> bool:
-        """Tell whether the disk has room for a checkpoint; one that fails half-way breaks the database's use."""
-        free = shutil.disk_usage(self.plan.db.parent).free
-        return free > 2 * _size(f"{self.plan.db}.wal") + CHECKPOINT_RESERVE
+            if self.follower is not None:
+                self.follower.tell()
 
     # ── The past ──────────────────────────────────────────────────────────────────────────────
 
@@ -561,6 +565,7 @@ class Collector:
 
         What arrived goes into the journal first: where there is no time for the rest, nothing is lost.
         """
+        await self.tidying.close()
         self.inbox.close()
         limit = asyncio.get_running_loop().call_later(self.plan.stop_within_s, self._hurry.set)
         try:
@@ -579,12 +584,14 @@ class Collector:
             self.journal.append(list(self.pipeline.keep_books(time.time_ns())))
             self.journal.trim(position)
             runs.end(self._connection, self.run_row, time.time_ns())
-            if self.plan.lake is None and self._room_to_checkpoint():
+            if self.plan.lake is None:
                 tables.checkpoint(self._connection)
         finally:
             limit.cancel()
             if self.publisher is not None:
                 await self.publisher.close()
+            if self.follower is not None:
+                await asyncio.to_thread(self.follower.close)
             access.stop(self._connection, self.plan.db, self.service)
             self.journal.close()
             self._connection.close()

@@ -15,7 +15,8 @@ from orderflow.jobs.health import clock_problem
 from orderflow.market.errors import OrderflowError
 from orderflow.market.events import HOUR, MS, Control
 from orderflow.market.streams import STREAMS
-from orderflow.store import access
+from orderflow.store import access, lake
+from orderflow.store.desk import Following, PostgresDesk, StoredDesk
 from orderflow.venues.spec import Hosts, Venue, answer
 
 REACH_S = 10.0
@@ -33,15 +34,16 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 async def examine(
-    db: Path,
+    db: Path | str,
     venues: dict[str, Venue],
     hosts: dict[str, Hosts],
     *,
     keys: Mapping[str, str] | None = None,
     offline: bool = False,
     clock_bound_ms: float = 1000.0,
+    postgres: Following | None = None,
 ) -> list[Finding]:
-    """Look at the venues and the database; never raises for what is wrong with them."""
+    """Look at the venues, the database and a desk's PostgreSQL; never raises for what is wrong with them."""
     held = keys or {}
     reached = (
         []
@@ -58,7 +60,13 @@ async def examine(
             )
         )
     )
-    stored = await asyncio.to_thread(_database, db)
+    stored = (
+        await asyncio.to_thread(_lake, db)
+        if lake.is_lake(db)
+        else await asyncio.to_thread(_database, Path(db))
+    )
+    if postgres is not None:
+        stored.append(await asyncio.to_thread(_desk, db, postgres))
     today = datetime.now(UTC).date()
     return [*reached, *stored, *endings(venues, today), *_known_limits(venues)]
 
@@ -105,6 +113,23 @@ async def reachable(
     return Finding(about, "ok", f"{said}, its clock {offset_ms:+.0f} ms from ours")
 
 
+def _lake(address: Path | str) -> list[Finding]:
+    """Look at a lake: does it answer, how far behind is it, what is missing."""
+    try:
+        with access.open_reader(address) as reader:
+            counts, kind = reader.counts(), reader.kind
+            lag = max((max(reader.last_times(name).values(), default=0) for name in STREAMS), default=0)
+            gaps = reader.gaps(since=time.time_ns() - 24 * HOUR)
+    except OrderflowError as error:
+        return [Finding("lake", "problem", error.message, error.hint)]
+    total = sum(counts[name] for name in STREAMS if name in counts)
+    where = lake.parse(str(address))
+    found = [Finding("lake", "ok", f"{where}: {total:,} rows, {kind or 'nothing collected yet'}")]
+    if lag:
+        found.append(Finding("lag", "note", f"the newest row is {(time.time_ns() - lag) / 1e9:,.1f} s old"))
+    return [*found, _gaps(gaps)]
+
+
 def _database(db: Path) -> list[Finding]:
     about = f"database {db.name}"
     found: list[Finding] = []
@@ -142,6 +167,24 @@ def _database(db: Path) -> list[Finding]:
         found.append(Finding("lag", state, f"the newest row is {behind:,.1f} s old"))
     found.append(_gaps(gaps))
     return found
+
+
+def _desk(db: Path, wanted: Following) -> Finding:
+    """Count the rows of every market in PostgreSQL and in the store."""
+    about = f"postgres {wanted.schema}"
+    desk = PostgresDesk(wanted.url, wanted.schema)
+    try:
+        there = desk.holdings()
+        ours = StoredDesk(lambda: access.open_reader(db)).holdings(wanted.streams)
+    except OrderflowError as error:
+        return Finding(about, "problem", error.message, error.hint)
+    finally:
+        desk.close()
+    missing = sum(max(0, count - there.get(market, 0)) for market, count in ours.items())
+    said = f"{sum(there.values()):,} rows of {len({market[1:] for market in there})} markets"
+    if missing:
+        return Finding(about, "note", f"{said}; {missing:,} are not there yet", "`orderflow up` copies them")
+    return Finding(about, "ok", f"{said}: all that is stored")
 
 
 def _gaps(gaps: Sequence[Any]) -> Finding:

@@ -11,8 +11,10 @@ import msgspec
 
 from orderflow.feed.backlog import MEMORY_BYTES
 from orderflow.feed.sync import BOOK_INTERVAL_MS
+from orderflow.jobs.tidy import Keeping
 from orderflow.market.instruments import SYMBOLS
 from orderflow.publish import Publishing
+from orderflow.store.desk import Following
 from orderflow.store.lake import Lake
 from orderflow.store.messages import OUTBOX
 from orderflow.store.runs import Kind
@@ -56,6 +58,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     publish: Publishing | None = None
     lake: Lake | None = None  # then `db` only names what stays on this machine: journal, outbox, downloads
     lease: Lease | None = None  # the share of the lake that this process holds
+    postgres: Following | None = None
+    keeping: Keeping = Keeping()
 
     @property
     def known(self) -> dict[str, Venue]:

@@ -12,7 +12,8 @@
     │   └── ProtocolRetired     of a protocol that is spoken no longer
     └── Rejected              the request itself is wrong          → tell the user, do not repeat
         ├── InvalidArgument, UnknownTool, UnknownSymbol, UnknownVenue, UnsupportedByVenue
-        ├── NoData, TooLarge
+        ├── NoData, TooLarge, TimedOut
+        ├── StatementRefused
         ├── RegionBlocked, KeyRefused
         └── StoreUnusable, RecordingUnreadable, DoorUnavailable, ExtraMissing
 
@@ -114,6 +115,18 @@ class NoData(Rejected):
 
 class TooLarge(Rejected):
     code = "too_large"
+
+
+class TimedOut(Rejected):
+    """A question that took longer than it may: the same one would again."""
+
+    code = "timeout"
+
+
+class StatementRefused(Rejected):
+    """A statement that is more than one question to the tables, or none."""
+
+    code = "invalid_argument"
 
 
 class RegionBlocked(Rejected):

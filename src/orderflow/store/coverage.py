@@ -10,6 +10,7 @@ from orderflow.market.errors import InvalidArgument
 from orderflow.market.events import DAY, HOUR, Nanos
 from orderflow.market.instruments import MARKETS
 from orderflow.store.answers import Coverage, GapRow, Stretch, at, covered
+from orderflow.store.backfills import less, merged
 from orderflow.store.runs import PAST
 from orderflow.store.session import Session, venue_ids
 from orderflow.store.statements import Parameter, micros
@@ -86,6 +87,20 @@ def coverages(
             reason = f"nothing of {symbol} on {venue} was collected from {at(since)} to {at(until)}"
         found[venue] = Coverage(percent, lacks, first, last, reason)
     return found
+
+
+def collected(
+    session: Session, stream: str, symbol: str, venue: str, since: Nanos, until: Nanos
+) -> list[Stretch]:
+    """Return the stretches of a window in which a series was collected."""
+    heard = _heard(session, stream, [venue], symbol, since, until).get(venue, [])
+    holes = [
+        (one.from_ts, until if one.until_ts is None else one.until_ts)
+        for one in gaps(session, symbol, venue, since, until, stream)
+        if one.filled_ts is None
+    ]
+    inside = [(max(first, since), min(last, until)) for first, last in merged(heard)]
+    return [part for first, last in inside if first < last for part in less((first, last), holes)]
 
 
 def _heard(

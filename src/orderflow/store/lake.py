@@ -20,6 +20,7 @@ import tempfile
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 import msgspec
@@ -29,6 +30,8 @@ from orderflow.store import tables
 from orderflow.store.identifiers import text
 
 log = logging.getLogger(__name__)
+
+Settings: TypeAlias = dict[str, str | bool | int | float | list[str]]
 
 PREFIX = "ducklake:"
 _POSTGRES = "postgres:"
@@ -113,7 +116,7 @@ def open_for_writing(
     """
     if not claim:  # who holds a share has found it there
         make(lake)
-    connection = _connect(lake, claim, memory_limit, threads)
+    connection = _connect(lake, claim, {"memory_limit": memory_limit, "threads": threads})
     try:
         connection.execute("SET TimeZone = 'UTC'")
         tables.recognise(connection)
@@ -123,9 +126,9 @@ def open_for_writing(
     return connection
 
 
-def open_to_read(lake: Lake) -> duckdb.DuckDBPyConnection:
+def open_to_read(lake: Lake, settings: Settings | None = None) -> duckdb.DuckDBPyConnection:
     """Open a lake that is there, read-only. Raises `StoreUnusable` in one line."""
-    connection = _connect(lake, "", "1GB", 2, read_only=True)
+    connection = _connect(lake, "", {"threads": 2, **(settings or {})}, read_only=True)
     try:
         tables.readable(connection)
     except StoreUnusable as error:
@@ -154,17 +157,18 @@ def make(lake: Lake) -> None:
 
 
 def _connect(
-    lake: Lake, claim: str, memory_limit: str, threads: int, *, read_only: bool = False
+    lake: Lake, claim: str, settings: Settings, *, read_only: bool = False
 ) -> duckdb.DuckDBPyConnection:
     catalogue = lake.catalogue
     if lake.postgres is not None and not read_only:
         catalogue = _POSTGRES + _with_options(lake.postgres, claim)
     elif lake.postgres is None and read_only and not Path(catalogue).is_file():
         raise StoreUnusable(f"{lake}: no such lake", hint="`orderflow init` or `orderflow up` makes it")
-    settings = _settings() | {"memory_limit": memory_limit, "threads": threads}
     try:
         # opened as the database itself: every cursor then works in it without being told
-        connection = duckdb.connect(PREFIX + catalogue, read_only=read_only, config=settings)
+        connection = duckdb.connect(
+            PREFIX + catalogue, read_only=read_only, config={**settings, **_settings()}
+        )
     except duckdb.Error as error:
         raise _unusable(lake, str(error)) from error
     connection.execute(_RETRIES)
@@ -186,7 +190,7 @@ def _with_options(postgres: str, claim: str) -> str:
 ALIVE = {"connect_timeout": "10", "keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3"}
 
 
-def _settings() -> dict[str, str | bool | int | float | list[str]]:
+def _settings() -> Settings:
     return {
         "extension_directory": _extensions(),
         "autoinstall_known_extensions": False,

@@ -33,8 +33,9 @@ from orderflow.store.bar import bar
 from orderflow.store.identifiers import identifier
 from orderflow.store.live import RECENT_TRADES
 from orderflow.store.runs import RUN_COLUMNS, Run
-from orderflow.store.session import Session
-from orderflow.store.statements import checksum, event, event_columns
+from orderflow.store.session import Served, Session
+from orderflow.store.statements import Parameter, checksum, event, event_columns, micros
+from orderflow.store.thinning import Sparse, sparse
 from orderflow.store.windows import Window
 
 E = TypeVar("E", bound=Event)
@@ -45,10 +46,16 @@ _OF_TRADES = ["venue", "timestamp", "received", "trade_id", "price", "quantity",
 
 
 class Reader:
-    """Questions to a database of ours: `connection` has it open, or attached over Quack as `catalog`."""
+    """Questions to a database of ours: `connection` has it open, or reaches who serves it."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = "") -> None:
-        self._session = Session(connection, catalog)
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        served: Served | None = None,
+        *,
+        timeout_s: float | None = None,
+    ) -> None:
+        self._session = Session(connection, served, timeout_s)
 
     def close(self) -> None:
         self._session.close()
@@ -334,6 +341,33 @@ class Reader:
         )
         return [Listing(*row) for row in found]
 
+    def thinned(
+        self,
+        stream: str,
+        symbol: str,
+        venue: str | None = None,
+        since: Nanos | None = None,
+        until: Nanos | None = None,
+    ) -> list[Sparse]:
+        """Return where a window's rows were thinned with age: days, and how far apart what is left lies."""
+        asked: list[tuple[str, Parameter]] = [
+            ("symbol = ?", self._session.symbol(symbol)),
+            ("venue = ?", None if venue is None else venue_id(venue)),
+            ("last >= make_timestamp(?)", micros(since)),
+            ("first < make_timestamp(?)", micros(until)),
+        ]
+        where = " AND ".join(sql for sql, value in asked if value is not None)
+        found = self._session.rows(
+            "SELECT venue, symbol, day, thinned_ms FROM archived WHERE stream = ? AND dropped IS NULL"
+            f" AND thinned_ms IS NOT NULL AND {where} ORDER BY day, venue",
+            [stream, *(value for _, value in asked if value is not None)],
+        )
+        return sparse(found)
+
+    def about(self) -> dict[str, str]:
+        """Return what the database says of itself: its schema, and when it was tidied last."""
+        return dict(self._session.rows("SELECT key, value FROM about"))
+
     def runs(self) -> list[Run]:
         """Return all runs, oldest first."""
         found = self._session.rows(f"SELECT {RUN_COLUMNS} FROM runs ORDER BY id")
@@ -348,6 +382,14 @@ class Reader:
             f" FROM {identifier(stream)} GROUP BY ALL"
         )
         return {(venue, symbol): last for venue, symbol, last in found}
+
+    def rows(self, sql: str, bound: Sequence[Parameter] = ()) -> list[tuple[Any, ...]]:
+        """Return what a query of ours finds; `?` is the place of a value, and of nothing else."""
+        return self._session.rows(sql, bound)
+
+    def source(self, stream: str, symbol: str | None = None, venues: Among = None) -> str:
+        """Return what to select a stream's rows of a symbol and some venues from."""
+        return self._session.source(stream, symbol, venues)
 
     def _latest(self, kind: type[E], symbol: str | None) -> list[E]:
         stream = KEPT[kind]

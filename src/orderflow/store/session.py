@@ -4,13 +4,15 @@ Each statement is sent whole: with a service it runs there, and only its answer 
 where a service takes no parameters they are written as literals, in `render` alone.
 """
 
-from collections.abc import Sequence
-from typing import Any
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
-from orderflow.market.errors import Disconnected, InvalidArgument, StoreUnusable
+from orderflow.market.errors import Disconnected, InvalidArgument, StoreUnusable, TimedOut
 from orderflow.market.events import Nanos
 from orderflow.market.instruments import MARKETS, Series, venue_id
 from orderflow.market.streams import STREAMS
@@ -22,15 +24,33 @@ from orderflow.store.statements import Parameter, micros, render
 _KINDS = ("simulated", "live", "replay", "backfill")  # the first that a database has is what it is
 
 
-class Session:
-    """Statements to a database: `connection` has it open, or attached over Quack as `catalog`.
+class Served(NamedTuple):
+    """Where another process serves a database over Quack, and the token that it asks for."""
 
-    May be used from several threads: each statement has a cursor of its own.
+    uri: str
+    token: str
+
+
+class Session:
+    """Statements to a database: `connection` has it open, or sends them to the process that serves it.
+
+    A served database is not attached: the server would keep what an attachment was told of the catalogue,
+    about 1 MB a symbol, until the client detaches, and a client that is killed does not.
+
+    May be used from several threads: each statement has a cursor of its own. One that takes longer than
+    `timeout_s` is given up (`TimedOut`).
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = "") -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        served: Served | None = None,
+        timeout_s: float | None = None,
+    ) -> None:
         self._connection = connection
-        self._catalog, self._lake = catalog, not catalog and layout.of(connection).lake
+        self._served = served
+        self._timeout_s = timeout_s
+        self._lake = served is None and layout.of(connection).lake
         self._views: set[str] = set()
         self._symbols: set[str] = set()
 
@@ -40,7 +60,7 @@ class Session:
     @property
     def remote(self) -> bool:
         """Whether the answers come from the process that serves the database."""
-        return bool(self._catalog)
+        return self._served is not None
 
     def rows(self, sql: str, bound: Sequence[Parameter] = ()) -> list[tuple[Any, ...]]:
         return self.ask(sql, bound, duckdb.DuckDBPyConnection.fetchall)
@@ -48,19 +68,42 @@ class Session:
     def arrow(self, sql: str, bound: Sequence[Parameter] = ()) -> pa.Table:
         return self.ask(sql, bound, duckdb.DuckDBPyConnection.to_arrow_table)
 
-    def ask(self, sql: str, bound: Sequence[Parameter], fetch: Any) -> Any:
-        """Run a statement and return what `fetch` makes of it; raise from the errors' tree."""
-        with self._connection.cursor() as cursor:
+    def ask(self, sql: str, bound: Sequence[Parameter], fetch: Any, *, order: str = "") -> Any:
+        """Run a statement and return what `fetch` makes of it; raise from the errors' tree.
+
+        By `order` rows are sorted in this process, not in the one that serves the database.
+        """
+        sort = f" ORDER BY {order}" if order else ""
+        with self._connection.cursor() as cursor, self._limited(cursor):
             try:
-                if self._catalog:
-                    whole = render(sql, bound)
-                    return fetch(cursor.execute("FROM quack_query_by_name(?, ?)", [self._catalog, whole]))
-                return fetch(cursor.execute(sql, list(bound)))
+                if self._served is not None:
+                    asked = [self._served.uri, render(sql, bound), self._served.token]
+                    return fetch(cursor.execute(f"FROM quack_query(?, ?, token => ?){sort}", asked))
+                return fetch(cursor.execute(sql + sort, list(bound)))
             except duckdb.IOException as error:
                 said = str(error).splitlines()[0]
-                if self._catalog:
+                if self._served is not None:
                     raise Disconnected(f"the process that serves the database is gone: {said}") from error
                 raise StoreUnusable(f"the database cannot be read: {said}") from error
+            except duckdb.InterruptException as error:
+                raise TimedOut(
+                    f"the question took longer than {self._timeout_s or 0:g} s",
+                    hint="a shorter window, fewer venues, or longer bars",
+                ) from error
+
+    @contextmanager
+    def _limited(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Have a statement interrupted that takes longer than it may."""
+        if self._timeout_s is None:
+            yield
+            return
+        limit = threading.Timer(self._timeout_s, cursor.interrupt)
+        limit.daemon = True
+        limit.start()
+        try:
+            yield
+        finally:
+            limit.cancel()
 
     # ── What a statement is about ─────────────────────────────────────────────────────────────
 
