@@ -67,7 +67,9 @@ def archive(made: Filled, id: int, at: float, price: float) -> None:
 
 
 @pytest.fixture(scope="module", params=["beside a collector", "over a file"])
-def path(request: pytest.FixtureRequest, market: Filled, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def path(
+    request: pytest.FixtureRequest, market: Filled, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
     """The database, served by this process; or a copy of it that nobody has open."""
     if request.param == "beside a collector":
         served = access.serve(market.connection, market.path)

@@ -131,7 +131,9 @@ def export(
     since: Annotated[str, typer.Option(help="-4h, 2026-11-20, epoch milliseconds.", show_default="all")] = "",
     until: Annotated[str, typer.Option(help="As since; not included.", show_default="now")] = "",
     form: Annotated[Form, typer.Option("--format", help="How rows are written.")] = "parquet",
-    single: Annotated[bool, typer.Option("--single", help="One file a stream, not one a series and day.")] = False,
+    single: Annotated[
+        bool, typer.Option("--single", help="One file a stream, not one a series and day.")
+    ] = False,
     db: Db = None,
     json: Json = False,
 ) -> None:

@@ -219,9 +219,7 @@ def _unite(
                 condition = f" WHERE venue = {text(one.venue)} AND symbol = {text(one.symbol)}"
             else:
                 continue
-            connection.execute(
-                f"CREATE VIEW {identifier(table)} AS SELECT {chosen} FROM ({rows}){condition}"
-            )
+            connection.execute(f"CREATE VIEW {identifier(table)} AS SELECT {chosen} FROM ({rows}){condition}")
 
 
 def _enums(connection: duckdb.DuckDBPyConnection, where: layout.Layout, need: Need) -> str:

@@ -90,17 +90,21 @@ def coverages(
 
 
 def collected(
-    session: Session, stream: str, symbol: str, venue: str, since: Nanos, until: Nanos
-) -> list[Stretch]:
-    """Return the stretches of a window in which a series was collected."""
-    heard = _heard(session, stream, [venue], symbol, since, until).get(venue, [])
-    holes = [
-        (one.from_ts, until if one.until_ts is None else one.until_ts)
-        for one in gaps(session, symbol, venue, since, until, stream)
-        if one.filled_ts is None
-    ]
-    inside = [(max(first, since), min(last, until)) for first, last in merged(heard)]
-    return [part for first, last in inside if first < last for part in less((first, last), holes)]
+    session: Session, stream: str, symbol: str, venues: Sequence[str], since: Nanos, until: Nanos
+) -> dict[str, list[Stretch]]:
+    """Return, for each venue, the stretches of a window in which its series was collected."""
+    heard = _heard(session, stream, venues, symbol, since, until)
+    missing = gaps(session, symbol, venues, since, until, stream)
+    found: dict[str, list[Stretch]] = {}
+    for venue in venues:
+        holes = [
+            (one.from_ts, until if one.until_ts is None else one.until_ts)
+            for one in missing
+            if one.venue == venue and one.filled_ts is None
+        ]
+        inside = [(max(first, since), min(last, until)) for first, last in merged(heard.get(venue, []))]
+        found[venue] = [part for first, last in inside if first < last for part in less((first, last), holes)]
+    return found
 
 
 def _heard(

@@ -97,7 +97,9 @@ def read(path: Path, form: Form, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
             )
     except (pa.ArrowException, OSError, KeyError) as error:
         said = " ".join(str(error).split())[:200]
-        raise RecordingUnreadable(f"{path}: {said}", hint=f"is it a {form} file of `orderflow export`?") from error
+        raise RecordingUnreadable(
+            f"{path}: {said}", hint=f"is it a {form} file of `orderflow export`?"
+        ) from error
 
 
 def _batches(path: Path, form: Form, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -158,7 +160,9 @@ def writable(table: pa.Table, form: str = "csv") -> pa.Table:
     columns = [
         column
         if _holds(form, field.type)
-        else pa.array([None if one is None else str(plain.cell(one)) for one in column.to_pylist()], pa.string())
+        else pa.array(
+            [None if one is None else str(plain.cell(one)) for one in column.to_pylist()], pa.string()
+        )
         for field, column in zip(table.schema, table.columns, strict=True)
     ]
     return pa.Table.from_arrays(columns, names=table.column_names)

@@ -102,9 +102,7 @@ def _check_files(folder: Path, several: Sequence[Filled]) -> None:
 # ── Rows ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _blocks(
-    folder: Path, found: Manifest, one: Filled, writer: Writer, had_runs: "_Runs"
-) -> Iterator[Block]:
+def _blocks(folder: Path, found: Manifest, one: Filled, writer: Writer, had_runs: "_Runs") -> Iterator[Block]:
     """Yield the rows of a file, those of each run in one block a batch."""
     stream = STREAMS[one.piece.stream]
     count = 0
@@ -123,16 +121,22 @@ def _blocks(
 def _numbers(batch: pa.RecordBatch, writer: Writer) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
     """Return the writer's number of each row's series."""
     venues, symbols = (batch.column(name).dictionary_encode() for name in ("venue", "symbol"))
-    places = venues.indices.to_numpy(zero_copy_only=False) * len(symbols.dictionary) + symbols.indices.to_numpy(
-        zero_copy_only=False
-    )
-    pairs = [(venue, symbol) for venue in venues.dictionary.to_pylist() for symbol in symbols.dictionary.to_pylist()]
+    places = venues.indices.to_numpy(zero_copy_only=False) * len(
+        symbols.dictionary
+    ) + symbols.indices.to_numpy(zero_copy_only=False)
+    pairs = [
+        (venue, symbol)
+        for venue in venues.dictionary.to_pylist()
+        for symbol in symbols.dictionary.to_pylist()
+    ]
     present = np.unique(places)
     known = writer.number([pairs[place] for place in present.tolist()])
     by_place = np.full(len(pairs), -1, dtype=np.int32)
     for place in present.tolist():
         if (number := known.get(pairs[place])) is None:
-            raise RecordingUnreadable(f"{pairs[place][1][:40]!r} cannot be a symbol here", hint="export it again")
+            raise RecordingUnreadable(
+                f"{pairs[place][1][:40]!r} cannot be a symbol here", hint="export it again"
+            )
         by_place[place] = number
     return by_place[places]
 
@@ -156,7 +160,13 @@ class _Runs:
         key, started, ended = (one.key, one.started, one.ended) if same else _part(one, self._found)
         kind: Kind = one.kind  # type: ignore[assignment] - `runs.begin` checks it
         return runs.begin(
-            self._connection, kind, key, started=started, ended=ended, version=one.version, settings=one.settings
+            self._connection,
+            kind,
+            key,
+            started=started,
+            ended=ended,
+            version=one.version,
+            settings=one.settings,
         )
 
 
@@ -165,7 +175,7 @@ def _part(one: Collecting, found: Manifest) -> tuple[str, Nanos, Nanos | None]:
     over = one.ended if one.ended is not None else one.last
     if found.since <= one.started and over <= found.until:
         return one.key, one.started, one.ended
-    first, last = max(one.started, found.since), min(over, found.until)
+    first, last = max(one.started, found.since), min(over, found.until - US)  # the last instant is part of it
     return f"{one.key} [{first}..{last}]", first, max(first, last)
 
 
@@ -179,7 +189,9 @@ def _collected(
     session = Session(connection)
     asked = {(one.stream, one.venue, one.symbol) for one in found.gaps}
     return {
-        (stream, venue, symbol): coverage.collected(session, stream, symbol, venue, found.since, found.until)
+        (stream, venue, symbol): coverage.collected(
+            session, stream, symbol, [venue], found.since, found.until
+        )[venue]
         for stream, venue, symbol in sorted(asked)
     }
 

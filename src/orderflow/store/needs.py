@@ -48,9 +48,7 @@ class Need(NamedTuple):
     where: str
 
 
-def needs(
-    connection: duckdb.DuckDBPyConnection, judged: Judged, series: Mapping[str, Series]
-) -> list[Need]:
+def needs(connection: duckdb.DuckDBPyConnection, judged: Judged, series: Mapping[str, Series]) -> list[Need]:
     """Return what a statement needs of each stream; `series` has the named ones that it may read."""
     refs = list(_references(connection, judged.parse))
     named = _columns(judged)
@@ -239,4 +237,6 @@ def _selecting(node: Node) -> Node:
 def hot_query(need: Need, hot: str) -> str:
     """Return the query that brings what is needed over, from a stream's hot table."""
     chosen: Sequence[str] = [identifier(one) for one in need.columns]
-    return f"SELECT {', '.join(chosen)} FROM {identifier(hot)}" + (f" WHERE {need.where}" if need.where else "")
+    return f"SELECT {', '.join(chosen)} FROM {identifier(hot)}" + (
+        f" WHERE {need.where}" if need.where else ""
+    )

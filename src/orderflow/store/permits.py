@@ -174,9 +174,13 @@ def _checked_ref(node: Node, kind: str, known: Collection[str], ctes: Collection
                 raise StatementRefused(f"{name}(…) reads what is not ours to give", hint=HINT)
         case "SHOW_REF":
             if "query" not in node or node.get("show_type") not in _DESCRIBES:
-                raise StatementRefused("only DESCRIBE and SUMMARIZE of a table", hint="`sql_tables` lists them")
+                raise StatementRefused(
+                    "only DESCRIBE and SUMMARIZE of a table", hint="`sql_tables` lists them"
+                )
         case _ if kind not in (*_REFS, *_NODES) and not _PARTS.fullmatch(kind):
-            raise StatementRefused(f"{kind.lower().replace('_', ' ')}: not among what may be asked", hint=HINT)
+            raise StatementRefused(
+                f"{kind.lower().replace('_', ' ')}: not among what may be asked", hint=HINT
+            )
     return None
 
 
@@ -193,9 +197,7 @@ def _table(node: Node, known: Collection[str], ctes: Collection[str]) -> str | N
     if name.lower() in ctes and not qualified:
         return name.lower() if name.lower() in known else None
     if name.lower() not in known:
-        raise StatementRefused(
-            f"no table or series {name[:80]!r}", hint=f"{HINT}: {', '.join(STREAMS)}"
-        )
+        raise StatementRefused(f"no table or series {name[:80]!r}", hint=f"{HINT}: {', '.join(STREAMS)}")
     return name.lower()
 
 

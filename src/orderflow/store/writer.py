@@ -205,9 +205,7 @@ class Writer:
         for venue in {venue for venue, _ in pairs}:
             self._series.setdefault(venue, {})
         self._meet({one for one in pairs if one[1] not in self._series[one[0]]})
-        return {
-            one: number for one in pairs if (number := self._series[one[0]].get(one[1])) is not None
-        }
+        return {one: number for one in pairs if (number := self._series[one[0]].get(one[1])) is not None}
 
     def _undo(self) -> None:
         for known in self._known.values():
