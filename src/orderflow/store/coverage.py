@@ -116,20 +116,24 @@ def _of_stream(
 
 
 def collected(
-    session: Session, stream: str, symbol: str, venue: str, since: Nanos, until: Nanos
-) -> list[Stretch]:
-    """Return the stretches of a window in which a series was collected."""
+    session: Session, stream: str, symbol: str, venues: Sequence[str], since: Nanos, until: Nanos
+) -> dict[str, list[Stretch]]:
+    """Return, for each venue, the stretches of a window in which its series was collected."""
     begun = _begun(session, since, until)
-    heard = _heard(session, begun, [venue], symbol, since, until).get(venue, [])
-    if begun.past:
-        heard += _filled(session, stream, symbol, [venue], since, until, begun.past).get(venue, [])
-    holes = [
-        (one.from_ts, until if one.until_ts is None else one.until_ts)
-        for one in gaps(session, symbol, venue, since, until, stream)
-        if one.filled_ts is None
-    ]
-    inside = [(max(first, since), min(last, until)) for first, last in merged(heard)]
-    return [part for first, last in inside if first < last for part in less((first, last), holes)]
+    heard = _heard(session, begun, venues, symbol, since, until)
+    filled = _filled(session, stream, symbol, venues, since, until, begun.past) if begun.past else {}
+    missing = gaps(session, symbol, venues, since, until, stream)
+    found: dict[str, list[Stretch]] = {}
+    for venue in venues:
+        holes = [
+            (one.from_ts, until if one.until_ts is None else one.until_ts)
+            for one in missing
+            if one.venue == venue and one.filled_ts is None
+        ]
+        every = merged([*heard.get(venue, ()), *filled.get(venue, ())])
+        inside = [(max(first, since), min(last, until)) for first, last in every]
+        found[venue] = [part for first, last in inside if first < last for part in less((first, last), holes)]
+    return found
 
 
 # ── When who was heard ────────────────────────────────────────────────────────────────────────

@@ -99,6 +99,11 @@ def last(connection: duckdb.DuckDBPyConnection) -> Run | None:
     return _find(connection, f"NOT starts_with(key, '{PAST}') ORDER BY id DESC", [])
 
 
+def find(connection: duckdb.DuckDBPyConnection, key: str) -> Run | None:
+    """Return the run that has a key, if there is one."""
+    return _find(connection, "key = ?", [key])
+
+
 def _find(cursor: duckdb.DuckDBPyConnection, where: str, parameters: list[Any]) -> Run | None:
     row = cursor.execute(f"SELECT {RUN_COLUMNS} FROM runs WHERE {where} LIMIT 1", parameters).fetchone()
     return None if row is None else Run(*row[:-1], settings=json.loads(row[-1]))
