@@ -1,7 +1,7 @@
 """Access: one process owns a database and serves it over Quack; all others read through it.
 
 The owner calls `serve`, which listens on loopback and writes `<database>.quack` (readable by the
-owner's user alone) with the address and a token made for this service. `open_reader` attaches to it,
+owner's user alone) with the address and a token made for this service. `open_reader` asks it,
 or opens the file read-only where nobody serves it. A plain reader holds the file: while one is open
 no collector can start on it, so close it.
 
@@ -33,12 +33,12 @@ from orderflow.market.streams import STREAMS
 from orderflow.store.identifiers import text
 from orderflow.store.opening import connect
 from orderflow.store.reader import Reader
+from orderflow.store.session import Served
 from orderflow.store.tables import readable
 
 log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
-_CATALOG = "served"
 _TABLE_FUNCTIONS = (
     "range",
     "generate_series",
@@ -136,7 +136,10 @@ def stop(connection: duckdb.DuckDBPyConnection, path: Path | str, found: Service
 def service(path: Path | str) -> Service | None:
     """Return the service of a database, or None where none answers (a killed process leaves its file)."""
     found = _told(path)
-    return found if found is not None and _attached(found.uri, found.token) is not None else None
+    if found is None or (connection := _reached(Served(found.uri, found.token))) is None:
+        return None
+    connection.close()
+    return found
 
 
 def open_reader(where: Path | str, *, token: str = "") -> Reader:
@@ -147,15 +150,17 @@ def open_reader(where: Path | str, *, token: str = "") -> Reader:
     not serve it, or an address that does not answer.
     """
     if str(where).startswith("quack:"):
-        if (attached := _attached(str(where), token)) is None:
+        served = Served(str(where), token)
+        if (connection := _reached(served)) is None:
             raise StoreUnusable(
                 f"{where} does not answer, or not to this token", hint="is its collector running?"
             )
-        return Reader(attached, _CATALOG)
+        return Reader(connection, served)
     path = Path(where)
     if (told := _told(path)) is not None:
-        if (attached := _attached(told.uri, told.token)) is not None:
-            return Reader(attached, _CATALOG)
+        served = Served(told.uri, told.token)
+        if (connection := _reached(served)) is not None:
+            return Reader(connection, served)
         log.info("stale service file", extra={"path": str(service_file(path)), "pid": told.pid})
     return Reader(_open_file(path))
 
@@ -178,14 +183,14 @@ def _open_file(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _attached(uri: str, token: str) -> duckdb.DuckDBPyConnection | None:
-    """Return a connection with the service attached, or None if it does not answer to this token."""
+def _reached(served: Served) -> duckdb.DuckDBPyConnection | None:
+    """Return a connection that reaches a service, or None if it does not answer to this token."""
     connection = duckdb.connect()
     load_quack(connection)
     try:
-        connection.execute(f"ATTACH {text(uri)} AS {_CATALOG} (TYPE quack, TOKEN {text(token)})")
+        connection.execute("FROM quack_query(?, 'SELECT 1', token => ?)", list(served)).fetchall()
     except duckdb.Error as error:
-        log.debug("no service", extra={"uri": uri, "said": str(error).splitlines()[0]})
+        log.debug("no service", extra={"uri": served.uri, "said": str(error).splitlines()[0]})
         connection.close()
         return None
     return connection

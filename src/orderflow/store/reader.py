@@ -33,7 +33,7 @@ from orderflow.store.bar import bar
 from orderflow.store.identifiers import identifier
 from orderflow.store.live import RECENT_TRADES
 from orderflow.store.runs import RUN_COLUMNS, Run
-from orderflow.store.session import Session
+from orderflow.store.session import Served, Session
 from orderflow.store.statements import Parameter, checksum, event, event_columns
 from orderflow.store.windows import Window
 
@@ -45,10 +45,10 @@ _OF_TRADES = ["venue", "timestamp", "received", "trade_id", "price", "quantity",
 
 
 class Reader:
-    """Questions to a database of ours: `connection` has it open, or attached over Quack as `catalog`."""
+    """Questions to a database of ours: `connection` has it open, or reaches who serves it."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = "") -> None:
-        self._session = Session(connection, catalog)
+    def __init__(self, connection: duckdb.DuckDBPyConnection, served: Served | None = None) -> None:
+        self._session = Session(connection, served)
 
     def close(self) -> None:
         self._session.close()

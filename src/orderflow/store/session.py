@@ -5,7 +5,7 @@ where a service takes no parameters they are written as literals, in `render` al
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -21,15 +21,25 @@ from orderflow.store.statements import Parameter, micros, render
 _KINDS = ("simulated", "live", "replay", "backfill")  # the first that a database has is what it is
 
 
+class Served(NamedTuple):
+    """Where another process serves a database over Quack, and the token that it asks for."""
+
+    uri: str
+    token: str
+
+
 class Session:
-    """Statements to a database: `connection` has it open, or attached over Quack as `catalog`.
+    """Statements to a database: `connection` has it open, or sends them to the process that serves it.
+
+    A served database is not attached: the server would keep what an attachment was told of the catalogue,
+    about 1 MB a symbol, until the client detaches, and a client that is killed does not.
 
     May be used from several threads: each statement has a cursor of its own.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = "") -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, served: Served | None = None) -> None:
         self._connection = connection
-        self._catalog = catalog
+        self._served = served
         self._views: set[str] = set()
         self._symbols: set[str] = set()
 
@@ -39,7 +49,7 @@ class Session:
     @property
     def remote(self) -> bool:
         """Whether the answers come from the process that serves the database."""
-        return bool(self._catalog)
+        return self._served is not None
 
     def rows(self, sql: str, bound: Sequence[Parameter] = ()) -> list[tuple[Any, ...]]:
         return self.ask(sql, bound, duckdb.DuckDBPyConnection.fetchall)
@@ -51,13 +61,13 @@ class Session:
         """Run a statement and return what `fetch` makes of it; raise from the errors' tree."""
         with self._connection.cursor() as cursor:
             try:
-                if self._catalog:
-                    whole = render(sql, bound)
-                    return fetch(cursor.execute("FROM quack_query_by_name(?, ?)", [self._catalog, whole]))
+                if self._served is not None:
+                    asked = [self._served.uri, render(sql, bound), self._served.token]
+                    return fetch(cursor.execute("FROM quack_query(?, ?, token => ?)", asked))
                 return fetch(cursor.execute(sql, list(bound)))
             except duckdb.IOException as error:
                 said = str(error).splitlines()[0]
-                if self._catalog:
+                if self._served is not None:
                     raise Disconnected(f"the process that serves the database is gone: {said}") from error
                 raise StoreUnusable(f"the database cannot be read: {said}") from error
 
