@@ -201,8 +201,6 @@ _STREAM = {"exchange_orderbooks": "orderbooks", "open_interest": "open_interest"
 class PostgresDesk:
     """Answers from a desk's PostgreSQL. May be asked from several threads; connections are kept for the next."""
 
-    name = "postgres"
-
     def __init__(
         self, url: str, schema_name: str = schema.SCHEMA, *, clock: Callable[[], Nanos] = time.time_ns
     ) -> None:

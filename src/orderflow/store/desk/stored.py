@@ -85,8 +85,6 @@ class _DuckDB:
 class StoredDesk:
     """Answers from the database that `open` opens to read: one for every question, closed after it."""
 
-    name = "duckdb"
-
     def __init__(self, open: Open, *, clock: Callable[[], Nanos] = time.time_ns) -> None:
         self._open, self._clock = open, clock
 
