@@ -9,7 +9,6 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -27,7 +26,7 @@ from orderflow.jobs.pipeline import Pipeline
 from orderflow.jobs.plan import Flushes, Lease, Plan
 from orderflow.jobs.tidy import Tidying
 from orderflow.market.errors import InvalidArgument, ShareLost, StoreBroken, StoreUnusable
-from orderflow.market.events import HOUR, Gap, Nanos
+from orderflow.market.events import HOUR, Nanos
 from orderflow.publish import Publisher, Publishing
 from orderflow.store import access, lake, messages, runs, tables
 from orderflow.store.access import Service
