@@ -13,7 +13,7 @@ from orderflow.market.errors import DoorUnavailable
 from orderflow.servers import http
 from orderflow.servers.callers import Local
 from orderflow.store.desk import Answer, Filters, PostgresDesk, StoredDesk
-from orderflow.store.desk.answers import FundingRates, LargeTrades, OpenInterests, OrderBooks
+from orderflow.store.desk.results import FundingRates, LargeTrades, OpenInterests, OrderBooks
 from tests.store.desk import NOW, Store
 from tests.store.test_desk import book, funding, interest, liquidation, trade
 

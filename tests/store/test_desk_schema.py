@@ -135,6 +135,16 @@ def test_there_are_eighteen_beside_the_four_keys(filled: tuple[psycopg.Connectio
     assert by_table == {"exchange_orderbooks": 4, "large_trades": 5, "funding_rates": 4, "open_interest": 5}
 
 
+def test_the_schema_itself_says_what_each_index_is_for(filled: tuple[psycopg.Connection, str]) -> None:
+    connection, schema = filled
+    found = connection.execute(
+        "SELECT obj_description(format('%%I.%%I', schemaname, indexname)::regclass) FROM pg_indexes"
+        " WHERE schemaname = %s AND indexname = 'open_interest_latest'",
+        [schema],
+    ).fetchall()
+    assert found == [("the latest of each market, for the total",)]
+
+
 def test_a_page_of_the_newest_reads_no_more_than_it_shows(filled: tuple[psycopg.Connection, str]) -> None:
     connection, schema = filled
     statement = planned(Use("large_trades", "page", {"limit": 10}), schema)

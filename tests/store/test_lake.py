@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderflow.market.errors import InvalidArgument, ShareLost, StoreUnusable
-from orderflow.market.events import HOUR, SECOND, Event, Gap, Instrument, Trade
+from orderflow.market.events import HOUR, SECOND, Candle, Event, Gap, Instrument, Trade
 from orderflow.store import access, lake, runs, standing, tables
 from orderflow.store.shares import Division, Lease, Shares
 from orderflow.store.writer import Writer
@@ -313,6 +313,22 @@ def test_an_instrument_is_written_by_the_holder_of_its_share_alone(address: str,
     writer.flush()
     with access.open_reader(address) as reader:
         assert [one.symbol for one in reader.instruments()] == ["BTCUSDT"]
+
+
+def bar(minute: int, close: float, *, closed: bool = False) -> Candle:
+    opens = T0 + minute * 60 * SECOND
+    return Candle("binance_spot", "BTCUSDT", opens + SECOND, opens + SECOND, "1m", opens, opens + 60 * SECOND - 1,
+                  1.0, 2.0, 0.5, close, 10.0, closed=closed)  # fmt: skip
+
+
+def test_a_bar_is_written_when_it_is_over(address: str, holding: Holding) -> None:
+    assert holding.write(bar(0, 1.1), bar(0, 1.2)) == {}  # it is open
+    assert holding.write(bar(0, 1.3), bar(1, 1.4)) == {"candles": 1}  # the next one has begun
+    assert holding.write(bar(1, 1.5, closed=True)) == {"candles": 1}  # the venue says so
+    assert holding.write(bar(1, 1.5, closed=True), bar(1, 1.5)) == {}  # and says it again
+    assert holding.write(bar(2, 1.6)) == {}
+    with access.open_reader(address) as reader:
+        assert list(reader.candles("BTCUSDT", "binance_spot").table["close"]) == [1.3, 1.5]
 
 
 def test_where_the_lake_ends_is_where_a_venue_was_last_heard(address: str, holding: Holding) -> None:

@@ -79,3 +79,43 @@ def test_a_question_that_takes_too_long_is_given_up_and_the_next_one_answered(fi
         )
     assert caught.value.code == "timeout" and caught.value.hint
     assert session.rows("SELECT 1") == [(1,)]
+
+
+def test_a_day_that_is_archived_in_the_midst_of_a_question_is_in_its_answer(filled: Any) -> None:
+    two_days(filled)
+    session, asked = Session(filled.connection), []
+
+    def question() -> int:
+        source = session.source("trades", "BTCUSDT", ["binance_spot"], filled.at(0))
+        asked.append(source)
+        if len(asked) == 1:
+            archive.compact_closed(filled.connection, now=filled.at(0) + 80 * HOUR)
+        ((found,),) = session.rows(f"SELECT count(*) FROM {source} WHERE venue = 'binance_spot'")
+        return found
+
+    assert session.steadily(question) == 5
+    assert [one.strip('"') for one in asked] == [
+        "trades_hot",
+        '(SELECT * FROM "btcusdt_binance_spot_trades")',
+    ]
+    # what is known of the archive now holds for the next question: one of later days asks the hot table
+    assert (
+        session.steadily(lambda: session.source("trades", "BTCUSDT", None, filled.at(3 * DAY)))
+        == '"trades_hot"'
+    )
+    assert (
+        session.steadily(lambda: session.source("trades", "BTCUSDT", None, filled.at(DAY))) != '"trades_hot"'
+    )
+
+
+def test_a_killed_run_ends_with_its_last_row_on_any_stream(filled: Any) -> None:
+    filled.run("live", 0, None)
+    filled.put("mark_prices", 10, 1, venue="binance_futures", mark_price=1.0)  # of few rows: asked first
+    filled.trade("binance_futures", 19.75, 1)  # received at 20: later than what the few tell
+    filled.trade("okx_futures", 9.75, 1)  # a venue of which the few tell nothing
+    found = Reader(filled.connection).coverages(
+        "prices", "BTCUSDT", ["binance_futures", "okx_futures", "bybit_futures"], filled.at(0), filled.at(40)
+    )
+    assert found["binance_futures"].percent == pytest.approx(50.0, abs=1e-4)
+    assert found["okx_futures"].percent == pytest.approx(25.0, abs=1e-4)
+    assert found["bybit_futures"].percent is None

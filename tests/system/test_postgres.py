@@ -36,6 +36,7 @@ def test_a_desk_has_every_row_once_whatever_dies_or_is_away(product: Product) ->
         more = {
             "ORDERFLOW_POSTGRES_URL": f"postgresql://root:s3cret@127.0.0.1:{wire.port}/test",
             "ORDERFLOW_POSTGRES_SCHEMA": schema,
+            "ORDERFLOW_LARGE_TRADE_USD": '{"BTC": 1.0, "ETH": 1.0}',  # so that there are many
         }
         simulator = product.simulator(rate=20)
         for number in range(2):
@@ -53,6 +54,8 @@ def test_a_desk_has_every_row_once_whatever_dies_or_is_away(product: Product) ->
             wire.restore() if number == 1 else None
         last = product.collector(simulator, ORDERFLOW_DESK="postgres", **more)
         until(lambda: postgres(last)["copied"] > 50, "rows are copied")
+        large = f"{last.url}/api/v1/exchange/large-trades"
+        until(lambda: http_json(large)["data"]["count"] > 0, "large trades are there")
         metrics = urllib.request.urlopen(f"{last.url}/metrics", timeout=30).read().decode()
         assert "orderflow_postgres_connected 1.0" in metrics and "orderflow_postgres_behind_rows" in metrics
         asked = http_json(f"{last.url}/api/v1/exchange/open-interest?symbol=BTC&hours=1")

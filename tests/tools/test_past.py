@@ -325,6 +325,9 @@ def test_a_snapshot_has_what_is_now_and_the_last_while() -> None:
     found = dict(zip(columns, past, strict=True))
     # minutes 30 to 59 of binance_futures: 130 to 159, 60 coins of which 30 bought, a long of 390 closed
     assert (found["lowest"], found["highest"], found["volume"], found["delta"]) == (130.0, 159.0, 60.0, 0.0)
+    assert found["change_pct"] == pytest.approx(
+        (159 / 130 - 1) * 100
+    )  # first and last trade, within a minute too
     assert (found["long_liquidated"], found["short_liquidated"]) == (390.0, 0.0)
     assert (
         dict(zip(columns, other, strict=True))["long_liquidated"] is None

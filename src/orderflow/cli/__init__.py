@@ -38,6 +38,7 @@ for command in (
     collecting.record,
 ):
     app.command()(command)
+app.command("import")(taking.take_in)
 app.add_typer(feeding.feeds, name="feeds")
 
 

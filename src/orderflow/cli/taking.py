@@ -185,3 +185,42 @@ def export(
 def _words(said: str | list[str] | None) -> tuple[str, ...]:
     several = [said] if isinstance(said, str) else said or []
     return tuple(word.strip() for one in several for word in one.split(",") if word.strip())
+
+
+def take_in(
+    folders: Annotated[list[Path], typer.Argument(help="Folders that `orderflow export` has made.")],
+    db: Db = None,
+    json: Json = False,
+) -> None:
+    """Bring exports back into a database, with their runs and gaps. Twice changes nothing."""
+    from orderflow.store import manifest, opening, tables
+    from orderflow.store.intake import take_in as bring
+
+    chosen = chosen_settings(db=db)
+    log_to_stderr(chosen.log_level)
+    told = [manifest.load(folder) for folder in folders]
+    symbols = dict.fromkeys(one.symbol for found in told for one in found.series)
+    chosen.db.parent.mkdir(parents=True, exist_ok=True)
+    connection = opening.open_for_writing(chosen.db, memory_limit=chosen.memory_limit)
+    read, written, gaps, filled = 0, dict[str, int](), 0, 0
+    try:
+        tables.create(connection, list(symbols))
+        with progress("importing", hidden=json) as shown:
+            for folder in folders:
+                found = bring(
+                    connection,
+                    folder,
+                    progress=lambda done, of, rows, path: shown(done, of, f"{rows:,} new rows, {path}"),
+                    large_trade_usd=chosen.large_trade_usd,
+                )
+                read, gaps, filled = read + found.read, gaps + found.gaps, filled + found.filled
+                for stream, count in found.written.items():
+                    written[stream] = written.get(stream, 0) + count
+    finally:
+        connection.close()
+    new = ", ".join(f"{count:,} {name}" for name, count in written.items()) or "none; all were there"
+    tell(
+        json,
+        {"db": str(chosen.db), "read": read, "written": written, "gaps": gaps, "filled": filled},
+        f"{chosen.db}: {read:,} rows read, new: {new}; {gaps:,} gaps added, {filled:,} filled",
+    )

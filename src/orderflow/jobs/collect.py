@@ -9,7 +9,6 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -22,13 +21,12 @@ from orderflow.feed.journal import Journal, Position
 from orderflow.feed.limits import ConnectBudget
 from orderflow.feed.live import Feed, Feeds
 from orderflow.feed.recordings import recording
-from orderflow.jobs import sharing
-from orderflow.jobs.backfill import Asked, Backfill
+from orderflow.jobs import filling, sharing
 from orderflow.jobs.pipeline import Pipeline
 from orderflow.jobs.plan import Flushes, Lease, Plan
 from orderflow.jobs.tidy import Tidying
-from orderflow.market.errors import InvalidArgument, ShareLost, StoreBroken, StoreUnusable
-from orderflow.market.events import HOUR, Gap, Nanos
+from orderflow.market.errors import InvalidArgument, StoreBroken, StoreUnusable
+from orderflow.market.events import HOUR, Nanos
 from orderflow.publish import Publisher, Publishing
 from orderflow.store import access, lake, messages, runs, tables
 from orderflow.store.access import Service
@@ -50,11 +48,6 @@ LAG_PERIOD_S = 0.1
 TIDY_LOOK_S = 10.0
 TIDY_EVERY_S = 120.0
 HURRY_BYTES = 8 * 1024 * 1024  # received and not yet journalled: then looking at it comes later
-BACKFILL_FIRST_S = 5.0  # by then a restart's gaps have closed
-BACKFILL_EVERY_S = 30.0
-BACKFILL_RETRY: Nanos = HOUR  # for what failed
-BACKFILL_SHARE = 0.4  # of a venue's allowance: snapshots and polls need the rest
-BACKFILL_EASE = 2.0  # rests after each write, twice as long as it took
 # The thread that flushes packs rows in Python: the loop must not wait for its turn as long as the usual 5 ms.
 SWITCH_INTERVAL_S = 0.001
 # Events and frames hold no cycles, so collecting them is left to reference counts; a full look at
@@ -454,6 +447,8 @@ class Collector:
 
     async def _write_unwritten(self) -> None:
         while self._unwritten:
+            if (lease := self.plan.lease) is not None and lease.lost.is_set():
+                raise sharing.lost(lease)
             flushed = await asyncio.to_thread(self._writer.write, self._unwritten[0])
             self._unwritten.popleft()
             self.flushes.note(flushed.rows, flushed.seconds)
@@ -483,54 +478,10 @@ class Collector:
 
     async def _backfill(self, oldest: Nanos) -> None:
         """Fill the gaps that are known, again and again; what goes wrong with it leaves collecting alone."""
-        filling, feeds = None, list[Feed]()
-        try:
-            await asyncio.sleep(BACKFILL_FIRST_S)
-            while True:
-                if filling is None or feeds != self._living:  # some were started, stopped or begun again
-                    if filling is not None:
-                        await filling.close()
-                    feeds = self._living
-                    filling = self._filling(feeds)
-                asked = Asked(
-                    symbols=self.plan.symbols,
-                    streams=self.plan.streams,
-                    since=time.time_ns() - oldest,
-                    retry_after=BACKFILL_RETRY,
-                )
-                try:
-                    report = await filling.run(asked)
-                except StoreBroken:
-                    return  # the next flush says so, and ends the process
-                except StoreUnusable as error:
-                    log.warning("backfill rests: %s", error.message)
-                    await asyncio.sleep(BACKFILL_EVERY_S)
-                    continue
-                for one in report.filled:
-                    self.live.no_gap(Gap(*one.series, one.from_ts, one.until_ts, one.reason))
-                if report.pieces:
-                    log.info("backfill: %s rows, %d gaps filled", f"{report.written:,}", len(report.filled))
-                await asyncio.sleep(BACKFILL_EVERY_S)
-        finally:
-            if filling is not None:
-                await filling.close()
+        await filling.fill(self, oldest, lambda: self.plan, self._living, self.live.no_gap)
 
-    @property
     def _living(self) -> list[Feed]:
         return [feed for feed in self.feeds if feed.venue.name in self.plan.venues]
-
-    def _filling(self, feeds: Sequence[Feed]) -> Backfill:
-        plan = self.plan
-        return Backfill(
-            self,
-            plan.venues,
-            Path(f"{plan.db}.downloads"),
-            kind="simulated" if plan.kind == "simulated" else "backfill",
-            hosts=plan.hosts,
-            share=BACKFILL_SHARE,
-            ease=BACKFILL_EASE,
-            rests={feed.venue.name: feed.rest for feed in feeds},
-        )
 
     async def _watch_lag(self) -> None:
         loop = asyncio.get_running_loop()
@@ -546,10 +497,7 @@ class Collector:
         lost, loop = asyncio.Event(), asyncio.get_running_loop()
         lease.on_loss(partial(loop.call_soon_threadsafe, lost.set))
         await lost.wait()
-        raise ShareLost(
-            f"share {lease.share} of the lake was taken by another collector",
-            hint="it was not heard of for too long; what it had not written stays in its journal",
-        )
+        raise sharing.lost(lease)
 
     async def _tidy(self, lease: Lease) -> None:
         """Join the lake's small files again and again, where no other collector has just done so."""

@@ -14,6 +14,7 @@ import msgspec
 from orderflow.feed.frames import Frame, Note, note
 from orderflow.feed.sync import with_open_gaps
 from orderflow.jobs.plan import Plan
+from orderflow.market.errors import ShareLost
 from orderflow.market.events import HOUR, SECOND, Gap, Instrument, Nanos
 from orderflow.store import lake, opening, standing
 from orderflow.store.shares import Division, Lease, Shares
@@ -65,6 +66,13 @@ async def held(shares: Shares, share: int, stop: asyncio.Event, *, wait: bool = 
         except TimeoutError:
             continue
     return None
+
+
+def lost(lease: Lease) -> ShareLost:
+    return ShareLost(
+        f"share {lease.share} of the lake was taken by another collector",
+        hint="it was not heard of for too long; what it had not written stays in its journal",
+    )
 
 
 def opened(plan: Plan) -> Connection:

@@ -23,8 +23,8 @@ from orderflow.market.instruments import MARKETS
 from orderflow.servers.callers import DEFECTS, Failure, failure_of
 from orderflow.servers.routes import STATUS
 from orderflow.store.desk import MOST_HOURS, MOST_ROWS, Answer, Filters
-from orderflow.store.desk.answers import FundingRates, LargeTrades, OpenInterests, OrderBooks
 from orderflow.store.desk.questions import MOST_USD
+from orderflow.store.desk.results import FundingRates, LargeTrades, OpenInterests, OrderBooks
 
 log = logging.getLogger(__name__)
 

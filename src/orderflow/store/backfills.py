@@ -11,7 +11,7 @@ import duckdb
 import msgspec
 
 from orderflow.market.events import US, Nanos
-from orderflow.store.tables import transaction
+from orderflow.store.tables import agreed
 
 State = Literal["waiting", "done", "failed"]
 Source = Literal["monthly", "daily", "history"]
@@ -95,8 +95,7 @@ class Ledger:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        with transaction(connection) as cursor:
-            cursor.execute(_TABLE)
+        agreed(connection, lambda cursor: cursor.execute(_TABLE))
 
     def pieces(self) -> list[Piece]:
         with self._connection.cursor() as cursor:
@@ -111,7 +110,8 @@ class Ledger:
 
     def put(self, piece: Piece) -> None:
         """Keep a piece in its latest state."""
-        with transaction(self._connection) as cursor:
+
+        def put(cursor: duckdb.DuckDBPyConnection) -> None:
             cursor.execute(f"DELETE FROM backfills WHERE {_SAME}", _key(piece))
             cursor.execute(
                 "INSERT INTO backfills VALUES (?, ?, ?, make_timestamp(?), make_timestamp(?), ?, ?, ?, ?, ?,"
@@ -129,10 +129,12 @@ class Ledger:
                 ],
             )
 
+        agreed(self._connection, put)
+
     def drop(self, piece: Piece) -> None:
         """Forget a piece that others have taken the place of."""
-        with transaction(self._connection) as cursor:
-            cursor.execute(f"DELETE FROM backfills WHERE {_SAME}", _key(piece))
+        forget = f"DELETE FROM backfills WHERE {_SAME}"
+        agreed(self._connection, lambda cursor: cursor.execute(forget, _key(piece)))
 
 
 def _key(piece: Piece) -> list[object]:
@@ -200,7 +202,8 @@ def divide(
         at.append((begun, hole.until_ts, reason, True))
     if [one[:2] for one in at] == [(hole.from_ts, hole.until_ts)] and at[0][2:] == (hole.reason, False):
         return
-    with transaction(connection) as cursor:
+
+    def divided(cursor: duckdb.DuckDBPyConnection) -> None:
         same = [*hole.series, hole.from_ts // US, hole.until_ts // US]
         cursor.execute(
             "DELETE FROM gaps WHERE venue = ? AND symbol = ? AND stream = ?"
@@ -210,11 +213,13 @@ def divide(
         for first, last, said, filled in at:
             _insert(cursor, hole, first, last, said, now if filled else None)
 
+    agreed(connection, divided)
+
 
 def note_hole(connection: duckdb.DuckDBPyConnection, hole: Hole) -> None:
     """Add a gap for a stretch that was asked for and could not be brought in."""
-    with transaction(connection) as cursor:
-        _insert(cursor, hole, hole.from_ts, hole.until_ts, hole.reason, None)
+    span = (hole.from_ts, hole.until_ts)
+    agreed(connection, lambda cursor: _insert(cursor, hole, *span, hole.reason, None))
 
 
 def _insert(

@@ -210,7 +210,7 @@ def _plan(session: Session, query: Query, since: Nanos | None, until: Nanos | No
         where, bound = _where(session, query, since, until)
         found = session.rows(
             "SELECT venue::VARCHAR, symbol::VARCHAR, timestamp::DATE::VARCHAR,"
-            " epoch_us(min(timestamp)) * 1000, epoch_us(max(timestamp)) * 1000"
+            " epoch_us(min(timestamp)) * 1000, epoch_us(greatest(max(timestamp), max(received))) * 1000"
             f" FROM {identifier(stream)} {where} GROUP BY ALL ORDER BY 2, 1, 3",
             bound,
         )
@@ -223,9 +223,18 @@ def _plan(session: Session, query: Query, since: Nanos | None, until: Nanos | No
         raise NoData(
             f"no rows of {', '.join(query.streams)} there", hint="`orderflow sql` counts what there is"
         )
-    first = min((one for one, _ in ends), default=0)
-    last = max((one for _, one in ends), default=0) + US
-    return Plan(query, first if since is None else since, last if until is None else until, pieces)
+    whole = _whole(session, ends)
+    return Plan(query, whole[0] if since is None else since, whole[1] if until is None else until, pieces)
+
+
+def _whole(session: Session, ends: list[tuple[Nanos, Nanos]]) -> tuple[Nanos, Nanos]:
+    """Return the window that holds rows with these first and last times, and every run."""
+    ((started, ended),) = session.rows(
+        "SELECT epoch_us(min(started)) * 1000, epoch_us(max(ended)) * 1000 FROM runs"
+    )
+    first = min([*(one for one, _ in ends), *([] if started is None else [started])], default=0)
+    last = max([*(one for _, one in ends), *([] if ended is None else [ended])], default=0)
+    return first, last + US
 
 
 def _piece(stream: str, venue: str, symbol: str, day: str | None, suffix: str) -> Piece:
@@ -371,7 +380,7 @@ def _noted(folder: Path, work: Path) -> dict[str, Filled]:
 
 def _manifest(session: Session, reader: Reader, plan: Plan, files: list[Filled]) -> Manifest:
     kind = reader.kind
-    series = list(_parts(session, reader, plan, files))
+    series = list(_parts(session, plan, files))
     asked = {(one.stream, one.venue, one.symbol) for one in series}
     places = {(one.venue, one.symbol) for one in series}
     gaps = [
@@ -400,7 +409,7 @@ def _manifest(session: Session, reader: Reader, plan: Plan, files: list[Filled])
     )
 
 
-def _parts(session: Session, reader: Reader, plan: Plan, files: list[Filled]) -> Iterator[Part]:
+def _parts(session: Session, plan: Plan, files: list[Filled]) -> Iterator[Part]:
     rows: dict[tuple[str, str, str], int] = {}
     for one in files:
         if one.piece.venue is not None and one.piece.symbol is not None:
@@ -414,10 +423,15 @@ def _parts(session: Session, reader: Reader, plan: Plan, files: list[Filled]) ->
             bound,
         ):
             rows[one.piece.stream, venue, symbol] = count
-    for (stream, venue, symbol), count in rows.items():
-        told = reader.coverages(stream, symbol, [venue], plan.since, plan.until)[venue]
-        stretches = coverage.collected(session, stream, symbol, venue, plan.since, plan.until)
-        yield Part(stream, venue, symbol, count, told.percent, told.reason, stretches)
+    markets: dict[tuple[str, str], list[str]] = {}
+    for stream, venue, symbol in rows:
+        markets.setdefault((stream, symbol), []).append(venue)
+    for (stream, symbol), venues in markets.items():
+        found = coverage.collected(session, stream, symbol, venues, plan.since, plan.until)
+        for venue, stretches in found.items():
+            share = 100 * sum(last - first for first, last in stretches) / (plan.until - plan.since) or None
+            reason = "" if share else "nothing was collected: its rows are of no run that was heard"
+            yield Part(stream, venue, symbol, rows[stream, venue, symbol], share, reason, stretches)
 
 
 def _runs(reader: Reader, files: list[Filled], more: set[int]) -> list[Collecting]:

@@ -14,7 +14,7 @@ import msgspec
 from orderflow.market.errors import InvalidArgument, StoreUnusable
 from orderflow.market.events import US, Nanos
 from orderflow.store import layout
-from orderflow.store.tables import KINDS, transaction
+from orderflow.store.tables import KINDS, agreed
 
 _LAST = 2**31 - 1
 PAST = "backfill "  # begins the key of a run that brings in the past, of whatever kind the data is
@@ -54,7 +54,8 @@ def begin(
     if kind not in KINDS:
         raise InvalidArgument(f"no kind of run is called {kind!r}", hint=f"kinds: {', '.join(KINDS)}")
     check(connection, kind)
-    with transaction(connection) as cursor:
+
+    def begun(cursor: duckdb.DuckDBPyConnection) -> Run:
         if found := _find(cursor, "key = ?", [key]):
             return found
         first = layout.of(cursor).first_run
@@ -75,6 +76,8 @@ def begin(
         )
         return _row(cursor, "key = ?", [key])
 
+    return agreed(connection, begun)
+
 
 def check(connection: duckdb.DuckDBPyConnection, kind: str) -> None:
     """Raise `StoreUnusable` if a run of this kind must not share the database with what is in it."""
@@ -90,11 +93,14 @@ def check(connection: duckdb.DuckDBPyConnection, kind: str) -> None:
 
 def end(connection: duckdb.DuckDBPyConnection, run: Run, ended: Nanos) -> Run:
     """Say when a run ended; one that has ended keeps the time that it has."""
-    with transaction(connection) as cursor:
+
+    def over(cursor: duckdb.DuckDBPyConnection) -> Run | None:
         cursor.execute(
             "UPDATE runs SET ended = make_timestamp(?) WHERE id = ? AND ended IS NULL", [ended // US, run.id]
         )
-        found = _find(cursor, "id = ?", [run.id])
+        return _find(cursor, "id = ?", [run.id])
+
+    found = agreed(connection, over)
     if found is None:
         raise InvalidArgument(f"no run has the id {run.id}")
     return found
@@ -103,6 +109,11 @@ def end(connection: duckdb.DuckDBPyConnection, run: Run, ended: Nanos) -> Run:
 def last(connection: duckdb.DuckDBPyConnection) -> Run | None:
     """Return the run that was begun last, or None where nothing ran yet; a backfill is of the past."""
     return _find(connection, f"NOT starts_with(key, '{PAST}') ORDER BY id DESC", [])
+
+
+def find(connection: duckdb.DuckDBPyConnection, key: str) -> Run | None:
+    """Return the run that has a key, if there is one."""
+    return _find(connection, "key = ?", [key])
 
 
 def _find(cursor: duckdb.DuckDBPyConnection, where: str, parameters: list[Any]) -> Run | None:

@@ -5,14 +5,14 @@ where a service takes no parameters they are written as literals, in `render` al
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import duckdb
 import pyarrow as pa
 
-from orderflow.market.errors import Disconnected, InvalidArgument, StoreUnusable, TimedOut
+from orderflow.market.errors import Disconnected, InvalidArgument, NoData, StoreUnusable, TimedOut
 from orderflow.market.events import Nanos
 from orderflow.market.instruments import MARKETS, Series, venue_id
 from orderflow.market.streams import STREAMS
@@ -21,6 +21,9 @@ from orderflow.store.answers import resolve
 from orderflow.store.identifiers import identifier
 from orderflow.store.statements import Parameter, micros, render
 
+T = TypeVar("T")
+
+_EDITION = "SELECT count(*), max(written) FROM archived"
 _KINDS = ("simulated", "live", "replay", "backfill")  # the first that a database has is what it is
 
 
@@ -29,6 +32,20 @@ class Served(NamedTuple):
 
     uri: str
     token: str
+
+
+class _Archive(NamedTuple):
+    """How far the archive reaches, by stream and symbol; `edition` is another with every day that goes there."""
+
+    edition: tuple[Any, ...] = ()
+    last: dict[tuple[str, str], Nanos] = {}  # noqa: RUF012 - never written to
+
+
+class _Asking(threading.local):
+    """What one thread's question goes by: the archive, and whether an answer depends on how far it reaches."""
+
+    archive: _Archive | None = None
+    hot_alone = False
 
 
 class Session:
@@ -53,6 +70,9 @@ class Session:
         self._lake = served is None and layout.of(connection).lake
         self._views: set[str] = set()
         self._symbols: set[str] = set()
+        self._archives: bool | None = None
+        self._known: _Archive | None = None
+        self._asking = _Asking()
 
     def close(self) -> None:
         self._connection.close()
@@ -131,26 +151,79 @@ class Session:
         return asked if asked in self._symbols else resolve(asked, sorted(self._symbols))
 
     def source(
-        self, stream: str, symbol: str | None = None, venues: str | Sequence[str] | None = None
+        self,
+        stream: str,
+        symbol: str | None = None,
+        venues: str | Sequence[str] | None = None,
+        since: Nanos | None = None,
     ) -> str:
-        """Return what to select a stream's rows of a symbol and some venues from, `where` them.
+        """Return what to select a stream's rows of a symbol and some venues from, `where` them, since a time.
 
-        The named views of the series, where there are, so that no other series' archive is looked into.
+        The hot table, scanned once, where nothing of the window is archived; else the named views of the
+        series, so that no other series' archive is looked into. Ask within `steadily`.
         Raises `InvalidArgument` for an unknown stream.
         """
         if stream not in STREAMS:
             raise InvalidArgument(f"unknown stream {stream[:40]!r}", hint=f"streams: {', '.join(STREAMS)}")
         if symbol is None or self._lake:  # in a lake the views are of one table, in which rows are found
             return identifier(stream)
-        asked = venue_ids(venues) or list(MARKETS)
+        symbol = self.symbol(symbol)
+        if not self._has_archive():
+            return identifier(stream)
+        archive = self._asking.archive
+        if archive is not None and since is not None and archive.last.get((stream, symbol), 0) < since:
+            self._asking.hot_alone = True
+            return identifier(f"{stream}_hot")
         names = [
-            Series(self.symbol(symbol), venue, stream, False).name
-            for venue in asked
+            Series(symbol, venue, stream, False).name
+            for venue in venue_ids(venues) or MARKETS
             if stream in MARKETS[venue].streams
         ]
         if not names or not self._has_views(names):
             return identifier(stream)
         return f"({' UNION ALL '.join(f'SELECT * FROM {identifier(name)}' for name in names)})"
+
+    def steadily(self, question: Callable[[], T]) -> T:
+        """Ask what takes several statements; again, where rows were archived in the midst of it.
+
+        That a window lies in the hot table alone was known before it is read. Where that has changed, the
+        named views are asked, which need no such knowledge.
+        """
+        if not self._has_archive():
+            return question()
+        asking = self._asking
+        asking.archive, asking.hot_alone = self._known or self._read_archive(), False
+        try:
+            found = question()
+        except NoData:
+            if self._still():
+                raise
+        else:
+            if self._still():
+                return found
+        finally:
+            asking.archive = None
+        self._known = None
+        return question()
+
+    def _still(self) -> bool:
+        """Tell whether the archive is as it was when the question was begun, as far as that matters."""
+        asking = self._asking
+        if not asking.hot_alone or asking.archive is None:
+            return True
+        return self.rows(_EDITION)[0] == asking.archive.edition
+
+    def _has_archive(self) -> bool:
+        if self._archives is None:
+            asked = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'archived'"
+            self._archives = bool(self.rows(asked)[0][0])
+        return self._archives
+
+    def _read_archive(self) -> _Archive:
+        edition = self.rows(_EDITION)[0]  # first: what comes after it is noticed
+        last = self.rows("SELECT stream, symbol, epoch_us(max(last)) * 1000 FROM archived GROUP BY ALL")
+        self._known = _Archive(edition, {(stream, symbol): newest for stream, symbol, newest in last})
+        return self._known
 
     def _has_views(self, names: Sequence[str]) -> bool:
         """Tell whether all of these series have a view; one that is there once stays."""

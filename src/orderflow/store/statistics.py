@@ -50,7 +50,7 @@ def sampled(
     last = f"arg_max({price}, epoch_us(timestamp)::HUGEINT * 9223372036854775808 + id)"
     sql = (
         f"SELECT venue, {step.of('timestamp')} AS number, {last} AS close"
-        f" FROM {session.source(of, symbol, venues)} {where} AND {price} > 0 GROUP BY ALL"
+        f" FROM {session.source(of, symbol, venues, since)} {where} AND {price} > 0 GROUP BY ALL"
     )
     return sql, bound
 
@@ -151,7 +151,7 @@ def flow(
             buy_volume - sell_volume AS delta, {whole("value")} AS quote_volume,
             quote_volume / nullif(volume, 0) AS vwap, arg_min(price, {at}) AS first, min(price) AS lowest,
             max(price) AS highest, arg_max(price, {at}) AS last
-        FROM {session.source("trades", symbol, venues)} {where} GROUP BY venue ORDER BY 1
+        FROM {session.source("trades", symbol, venues, since)} {where} GROUP BY venue ORDER BY 1
         """,
         bound,
     )
@@ -183,7 +183,7 @@ def volume_by_price(
     lowest and the highest price, each but the last without its upper edge. Venues are added together.
     """
     where, bound = session.where(symbol, venues, since, until)
-    source = session.source("trades", symbol, venues)
+    source = session.source("trades", symbol, venues, since)
     ((low, high),) = session.rows(f"SELECT min(price), max(price) FROM {source} {where}", bound)
     if low is None:
         raise nothing(session, "trades", symbol, venues, since, until)

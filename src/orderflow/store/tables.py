@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import duckdb
 
@@ -33,6 +33,7 @@ from orderflow.store.identifiers import enum, identifier, text
 log = logging.getLogger(__name__)
 
 Connection: TypeAlias = duckdb.DuckDBPyConnection
+T = TypeVar("T")
 
 PROGRAM = "crypto-orderflow"
 SCHEMA = 2  # grows with every change of a table's columns
@@ -108,7 +109,7 @@ def create(connection: duckdb.DuckDBPyConnection, symbols: Sequence[str] = SYMBO
         _extend(cursor, [(venue, symbol) for symbol in symbols for venue in MARKETS])
         _name(cursor, wanted)
 
-    _agreed(connection, lay_out)
+    agreed(connection, lay_out)
     core = sum(one.core for one in wanted)
     return Created(core, len(wanted) - core)
 
@@ -130,7 +131,7 @@ def ensure(connection: duckdb.DuckDBPyConnection, pairs: Iterable[tuple[str, str
         _extend(cursor, asked)
         _name(cursor, missing.values())
 
-    _agreed(connection, extend)
+    agreed(connection, extend)
     return len(missing)
 
 
@@ -273,21 +274,22 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDB
 
 def conflicting(error: duckdb.Error) -> bool:
     """Tell whether a lake refused a commit because it touches what another has changed meanwhile."""
-    return "onflict" in str(error)
+    said = str(error)
+    return "ransaction conflict" in said or "could not serialize" in said
 
 
-def _agreed(connection: Connection, work: Callable[[Connection], None]) -> None:
-    """Do work in a transaction; in a lake again where another process has done the same meanwhile."""
-    for attempt in range(1, ATTEMPTS + 1):
+def agreed(connection: Connection, work: Callable[[Connection], T]) -> T:
+    """Do work in a transaction; in a lake again where another process has changed the same files meanwhile."""
+    attempt = 0
+    while True:
+        attempt += 1
         try:
             with transaction(connection) as cursor:
-                work(cursor)
+                return work(cursor)
         except duckdb.TransactionException as error:
             if attempt == ATTEMPTS or not conflicting(error):
                 raise
             time.sleep(attempt * random.uniform(0, 0.2))  # noqa: S311 - so that two do not meet again
-        else:
-            return
 
 
 def checkpoint(connection: Connection) -> bool:

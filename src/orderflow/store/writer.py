@@ -21,9 +21,19 @@ import pyarrow as pa
 
 from orderflow.market.errors import ShareLost, StoreBroken, StoreUnusable
 from orderflow.market.events import HOUR, US, Event, Gap, Instrument, Nanos
-from orderflow.market.streams import KEPT, LARGE_TRADES, OPEN_INTEREST, STREAMS, TRADES, Column, Stream
+from orderflow.market.streams import (
+    CANDLES,
+    KEPT,
+    LARGE_TRADES,
+    OPEN_INTEREST,
+    STREAMS,
+    TRADES,
+    Column,
+    Stream,
+)
 from orderflow.store import lake, layout, merge, messages, tables
 from orderflow.store.messages import Outlet
+from orderflow.store.open_bars import OpenBars
 from orderflow.store.rows import NULL, Rows, packed
 from orderflow.store.runs import Run
 
@@ -52,6 +62,14 @@ class Batch(msgspec.Struct):
 
     def __bool__(self) -> bool:
         return bool(self.events or self.gaps or self.void or self.instruments)
+
+
+class Block(NamedTuple):
+    """Rows of one stream that were stored elsewhere, their texts, and how the run that they are of is had."""
+
+    rows: Rows
+    texts: list[str]
+    run: Callable[[], Run]
 
 
 class Flushed(NamedTuple):
@@ -94,6 +112,7 @@ class Writer:
         self._names: list[tuple[str, str]] = []  # number → (venue, symbol)
         self._layout = layout.of(self._cursor)
         self._known = {name: merge.Known(self._cursor, stream, since) for name, stream in STREAMS.items()}
+        self._bars = OpenBars()
         self._uncertain = False  # whether it is not known if the last commit counts
 
     # ── On the thread that collects ───────────────────────────────────────────────────────────
@@ -124,6 +143,9 @@ class Writer:
         events = {key: list(waiting) for key, waiting in self._waiting.items() if waiting}
         for key in events:
             self._waiting[key].clear()
+        if self._layout.lake:
+            bars = [key for key in events if key[1] == CANDLES.name]
+            events |= {key: self._bars.over(events[key]) for key in bars}
         batch = Batch(events, list(self._gaps.values()), list(self._void), list(self._instruments))
         self._gaps.clear()
         self._void.clear()
@@ -173,6 +195,38 @@ class Writer:
         """Take and write in one call, for those who have one thread."""
         return self.write(self.take())
 
+    def take_in(self, stream: Stream, blocks: Iterable[Block]) -> int:
+        """Write rows that were stored elsewhere in one transaction; return how many were not here yet.
+
+        On failure, be it of the database or of whoever gives the blocks, none of them is. Columns that are
+        reckoned from others are reckoned again. Raises `StoreUnusable` if the database cannot take them.
+        """
+        if stream.derived_from:  # its rows are written beside those that they derive from, unseen
+            self._known[stream.name] = merge.Known(self._cursor, stream)
+        try:
+            self._cursor.begin()
+            count = sum(self._merge(stream, one.rows, one.texts, one.run) for one in blocks)
+            self._cursor.commit()
+        except duckdb.Error as error:
+            self._undo()
+            raise StoreUnusable(
+                f"the database did not take the rows: {_one_line(error)}", hint="free some disk space"
+            ) from error
+        except BaseException:
+            self._undo()
+            raise
+        for known in self._known.values():
+            known.commit()
+        return count
+
+    def number(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """Return the numbers of series, (venue, symbol), in `Rows`; those that cannot be are left out."""
+        pairs = set(pairs)
+        for venue in {venue for venue, _ in pairs}:
+            self._series.setdefault(venue, {})
+        self._meet({one for one in pairs if one[1] not in self._series[one[0]]})
+        return {one: number for one in pairs if (number := self._series[one[0]].get(one[1])) is not None}
+
     def _committed(self, batch: Batch, run: Run) -> dict[str, int]:
         """Write a batch and commit; in a lake again where another process has changed the same files meanwhile."""
         if self._uncertain:
@@ -191,7 +245,7 @@ class Writer:
                     messages.note(self._cursor, number, self._box)
                 self._cursor.commit()
             except duckdb.TransactionException as error:
-                if attempt == tables.ATTEMPTS or not tables.conflicting(error) or not self._layout.lake:
+                if attempt == tables.ATTEMPTS or lake.refused(error) or not tables.conflicting(error):
                     raise
                 self._undo()
                 time.sleep(attempt * random.uniform(0, 0.2))  # noqa: S311 - so that two do not meet again
@@ -218,16 +272,20 @@ class Writer:
         for (venue, _), events in batch.events.items():
             numbers = self._series.setdefault(venue, {})
             fresh |= {(venue, symbol) for symbol in {event.symbol for event in events} - numbers.keys()}
+        if met := self._meet(fresh):
+            _leave_out(batch, met)
+
+    def _meet(self, fresh: set[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Number series that are met for the first time; return those that cannot be."""
         if not fresh:
-            return
+            return set()
         possible = tables.possible(self._cursor, {symbol for _, symbol in fresh})
         wanted = sorted(one for one in fresh if one[1] in possible)[: MOST_SERIES - len(self._names)]
         tables.ensure(self._cursor, wanted)
         for venue, symbol in wanted:
             self._series[venue][symbol] = len(self._names)
             self._names.append((venue, symbol))
-        if len(wanted) < len(fresh):
-            _leave_out(batch, fresh.difference(wanted))
+        return fresh.difference(wanted)
 
     def _parts(self, batch: Batch) -> dict[str, list[tuple[str, list[Event]]]]:
         parts: dict[str, list[tuple[str, list[Event]]]] = {}
@@ -248,6 +306,9 @@ class Writer:
         if not blocks:
             return 0
         rows = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+        return self._merge(stream, rows, texts, lambda: run)
+
+    def _merge(self, stream: Stream, rows: Rows, texts: list[str], whose: Callable[[], Run]) -> int:
         known = self._known[stream.name]
         if stream.replaces:
             rows, ids = known.replace(rows, texts, self._names)
@@ -260,6 +321,7 @@ class Writer:
         before = None
         if stream is OPEN_INTEREST:
             before, late = known.previous(rows, self._names)
+        run = whose()
         table = self._table(stream, rows, texts, ids, before)
         self._cursor.register("batch", table)
         self._keep(stream, _rows(stream), run)

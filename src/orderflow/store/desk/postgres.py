@@ -19,6 +19,7 @@ from orderflow.market.errors import (
 from orderflow.market.events import Nanos
 from orderflow.store.desk import answers, questions, rows, schema
 from orderflow.store.desk.questions import Asked, Bound, Filters, Statement
+from orderflow.store.desk.results import Answer
 
 if TYPE_CHECKING:
     import psycopg
@@ -200,8 +201,6 @@ _STREAM = {"exchange_orderbooks": "orderbooks", "open_interest": "open_interest"
 class PostgresDesk:
     """Answers from a desk's PostgreSQL. May be asked from several threads; connections are kept for the next."""
 
-    name = "postgres"
-
     def __init__(
         self, url: str, schema_name: str = schema.SCHEMA, *, clock: Callable[[], Nanos] = time.time_ns
     ) -> None:
@@ -210,7 +209,7 @@ class PostgresDesk:
         self._lock = threading.Lock()
         self._errors = driver()
 
-    def answer(self, name: str, filters: Filters) -> answers.Answer:
+    def answer(self, name: str, filters: Filters) -> Answer:
         """Answer one of `QUESTIONS`, from one snapshot.
 
         Raises `InvalidArgument`, `UnknownSymbol`, `UnknownVenue`; `Disconnected` where PostgreSQL is away,

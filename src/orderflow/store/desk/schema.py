@@ -9,6 +9,7 @@ import re
 from typing import LiteralString, NamedTuple
 
 from orderflow.market.errors import InvalidArgument
+from orderflow.store.identifiers import text
 
 SCHEMA = "orderflow"
 VERSION = 1  # grows with every change of a table or an index
@@ -181,4 +182,6 @@ def checked(schema: str) -> str:
 def statements(schema: str) -> list[str]:
     """Return what lays out the schema; each does nothing where it was done."""
     found = [*_OURS, *(one.ddl for one in TABLES.values()), *(one.ddl for one in INDEXES)]
+    found += [f"COMMENT ON TABLE {{schema}}.{one.name} IS {text(one.doc)}" for one in TABLES.values()]
+    found += [f"COMMENT ON INDEX {{schema}}.{one.name} IS {text(one.use)}" for one in INDEXES]
     return [f"CREATE SCHEMA IF NOT EXISTS {schema}", *(one.format(schema=schema) for one in found)]

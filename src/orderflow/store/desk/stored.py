@@ -12,6 +12,7 @@ from orderflow.market.errors import StoreUnusable
 from orderflow.market.events import Nanos
 from orderflow.store.desk import answers, questions, rows
 from orderflow.store.desk.questions import Asked, Bound, Filters, Statement
+from orderflow.store.desk.results import Answer
 from orderflow.store.reader import Reader
 from orderflow.store.statements import micros
 
@@ -84,12 +85,10 @@ class _DuckDB:
 class StoredDesk:
     """Answers from the database that `open` opens to read: one for every question, closed after it."""
 
-    name = "duckdb"
-
     def __init__(self, open: Open, *, clock: Callable[[], Nanos] = time.time_ns) -> None:
         self._open, self._clock = open, clock
 
-    def answer(self, name: str, filters: Filters) -> answers.Answer:
+    def answer(self, name: str, filters: Filters) -> Answer:
         """Answer one of `QUESTIONS`. Raises `InvalidArgument`, `UnknownSymbol`, `UnknownVenue`, `StoreUnusable`."""
         with self._open() as reader:
 
