@@ -85,7 +85,11 @@ class Following:
             try:
                 chosen = chosen_settings(**self._flags)
                 names = self._wanted(chosen)
-                answer = await self._control.follow(names, chosen.symbols, chosen.streams or None)
+                plan = self._collector.plan
+                symbols = (
+                    chosen.symbols if plan.lease is None else plan.symbols
+                )  # a share's stay until the next start
+                answer = await self._control.follow(names, symbols, chosen.streams or None)
             except OrderflowError as error:
                 why = error.message + (f" ({error.hint})" if error.hint else "")
                 log.error("the settings were read again and not taken up: %s", why)  # noqa: TRY400 - one line
@@ -97,7 +101,10 @@ class Following:
     def _wanted(self, chosen: "Settings") -> list[str]:
         plan = self._collector.plan
         return [
-            name for name in chosen_forms(chosen) if chosen.venues or not plan.hosts or name in plan.hosts
+            name
+            for name in chosen_forms(chosen)
+            if (chosen.venues or not plan.hosts or name in plan.hosts)
+            and (plan.lease is None or name in plan.known)
         ]
 
     def _take_up(self, chosen: "Settings", changed: list[str]) -> None:

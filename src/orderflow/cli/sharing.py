@@ -17,6 +17,8 @@ from orderflow.cli.surroundings import dumped, stop_on_signals
 from orderflow.market.errors import InvalidArgument, ShareLost
 
 if TYPE_CHECKING:
+    from orderflow.jobs.keeping import Keeper
+    from orderflow.jobs.nodes import Nodes
     from orderflow.jobs.plan import Plan
     from orderflow.settings import Settings
     from orderflow.store.shares import Shares
@@ -143,7 +145,7 @@ def _end_with_stdin() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def _any(children: Any, as_json: bool) -> None:
+async def _any(children: "Keeper | Nodes", as_json: bool) -> None:
     """Keep shares collected by processes of their own, and tell of each that begins and ends."""
 
     ours = sys.stdout  # Ray prints on what it takes for stdout

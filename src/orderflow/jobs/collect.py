@@ -302,6 +302,11 @@ class Collector:
         """
         async with self._steering:
             self._check_running()
+            if symbols is not None and self.plan.lease is not None:
+                raise InvalidArgument(
+                    "a share's symbols are those that the settings give it",
+                    hint="change `symbols` in the settings of every collector of the lake, and start them again",
+                )
             if symbols is not None:
                 async with self._flushing:  # a flush that had begun before would have to be repeated
                     await asyncio.to_thread(tables.add_symbols, self._connection, symbols)
