@@ -21,7 +21,6 @@ from orderflow.market.errors import (
     InvalidArgument,
     OrderflowError,
     StatementRefused,
-    StoreUnusable,
     TookTooLong,
     TooLarge,
 )

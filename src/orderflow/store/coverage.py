@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from orderflow.market.errors import InvalidArgument
 from orderflow.market.events import DAY, HOUR, Nanos
 from orderflow.market.instruments import MARKETS
-from orderflow.store.backfills import less, merged
 from orderflow.store.answers import Coverage, GapRow, Stretch, at, covered
+from orderflow.store.backfills import less, merged
 from orderflow.store.runs import PAST
 from orderflow.store.session import Session, venue_ids
 from orderflow.store.statements import Parameter, micros

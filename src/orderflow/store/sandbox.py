@@ -153,7 +153,7 @@ def _turn(seconds: float) -> Iterator[None]:
 @contextlib.contextmanager
 def _process() -> Iterator[subprocess.Popen[bytes]]:
     """Start the process with nothing of our environment but where the code is, and see to its end."""
-    process = subprocess.Popen(  # noqa: S603 - ourselves
+    process = subprocess.Popen(
         [sys.executable, "-m", "orderflow.store.cell"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orderflow import venues
+from orderflow.market.errors import NoData
 from orderflow.market.events import (
     BookTop,
     Funding,
@@ -16,7 +17,6 @@ from orderflow.market.events import (
     Quote,
     Ticker,
 )
-from orderflow.market.errors import NoData
 from orderflow.store.answers import Coverage, GapRow, SeriesRows
 from orderflow.store.bars import Source
 from orderflow.store.sandbox import Found, Limits
