@@ -8,7 +8,7 @@ working folder, or the one that `ORDERFLOW_CONFIG` names.
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -120,6 +120,24 @@ class Settings(BaseSettings):
     archive_url: str | None = Field(
         None, validation_alias=_named("archive_url"), description="of the files of past days"
     )
+    retention: dict[str, str] = Field(
+        {},
+        validation_alias=_named("retention"),
+        description='how long a stream\'s rows are kept, as in {"orderbooks": "30d", "prices": "5000000 rows"};'
+        " for good, by default",
+    )
+    thin: dict[str, str] = Field(
+        {},
+        validation_alias=_named("thin"),
+        description='order books kept by age, as in {"7d": "1s", "30d": "10s"}; all, by default',
+    )
+    compact_after: float = Field(
+        6.0,
+        ge=0,
+        le=24 * 30,
+        validation_alias=_named("compact_after"),
+        description="hours after its end that a day goes into the archive",
+    )
     taker_fee_bps: dict[str, float] = Field({}, validation_alias=_named("taker_fee_bps"))
     large_trade_usd: dict[str, float] | None = Field(None, validation_alias=_named("large_trade_usd"))
     pyth_api_key: str | None = Field(
@@ -131,6 +149,18 @@ class Settings(BaseSettings):
     publish_exchange: str = Field("orderflow", validation_alias=_named("publish_exchange"))
     publish_streams: Words = Field(
         (), validation_alias=_named("publish_streams"), description="all, by default"
+    )
+    postgres_url: SecretStr | None = Field(
+        None,
+        validation_alias=_named("postgres_url"),
+        description="postgresql://user:password@host:port/database, where a desk's tables are kept up",
+    )
+    postgres_schema: str = Field("orderflow", validation_alias=_named("postgres_schema"))
+    postgres_streams: Words = Field(
+        (), validation_alias=_named("postgres_streams"), description="all of a desk's, by default"
+    )
+    desk: Literal["duckdb", "postgres"] = Field(
+        "duckdb", validation_alias=_named("desk"), description="which store answers /api/v1/exchange"
     )
     cme_chart: bool = Field(
         False,
@@ -147,7 +177,7 @@ class Settings(BaseSettings):
         """The venues' keys that are set, by the names that users know them under."""
         return {} if self.pyth_api_key is None else {"PYTH_API_KEY": self.pyth_api_key}
 
-    @field_validator("venues", "symbols", "streams", "publish_streams", mode="before")
+    @field_validator("venues", "symbols", "streams", "publish_streams", "postgres_streams", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
         if isinstance(value, str):

@@ -212,6 +212,16 @@ def test_a_pass_that_is_told_to_rest_for_good_leaves_everything_as_it_was(filled
     assert not any(one.is_file() for one in layout.archive_root(filled.path).rglob("*"))
 
 
+def test_a_day_of_very_many_rows_is_moved_in_parts(filled: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "PART_ROWS", 4)
+    two_days(filled)
+    before = Reader(filled.connection).checksums()
+    asked: list[int] = []
+    assert closed(filled, rest=lambda: asked.append(hot(filled)) or True)[0].rows == 6
+    assert asked[:2] == [12, 9]  # three rows of the first venue went by themselves
+    assert Reader(filled.connection).checksums() == before
+
+
 def test_a_disk_that_takes_no_file_is_told_and_changes_nothing(filled: Filled) -> None:
     two_days(filled)
     layout.archive_root(filled.path).write_text("in the way")
@@ -265,7 +275,7 @@ def test_a_closed_bar_in_the_archive_stands(filled: Filled) -> None:
     assert filled.connection.execute("SELECT close FROM candles").fetchall() == [(5.0,)]
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations([(5.0, 10.0), (DAY - 5, 14.0), (DAY + 5, 13.0), (2 * DAY + 5, 20.0)]))
 def test_changes_of_open_interest_are_right_in_whatever_order_days_come_and_are_archived(
     database: Filled, order: list[tuple[float, float]]

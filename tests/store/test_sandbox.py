@@ -15,7 +15,7 @@ from orderflow.market.errors import (
     OrderflowError,
     StatementRefused,
     StoreUnusable,
-    TookTooLong,
+    TimedOut,
     TooLarge,
 )
 from orderflow.market.instruments import series
@@ -364,7 +364,7 @@ def ended(served: Filled) -> dict[str, OrderflowError | None]:
 @pytest.mark.parametrize("name", EXHAUSTING)
 def test_whatever_takes_too_much_is_ended(ended: dict[str, OrderflowError | None], name: str) -> None:
     error = ended[name]
-    assert isinstance(error, TooLarge | TookTooLong)
+    assert isinstance(error, TooLarge | TimedOut)
     assert error.hint and "\n" not in error.message
 
 

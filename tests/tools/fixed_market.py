@@ -47,6 +47,11 @@ class FakeLatest:
         self.gaps = list(gaps)
         self._quotes, self._tops, self._others = quotes, tops, others
 
+    @property
+    def heard(self) -> bool:
+        """Whether anything was received at all."""
+        return bool(self._quotes or self._tops)
+
     def quotes(self, symbol: str | None) -> list[Quote]:
         return [one for one in self._quotes if symbol in (None, one.symbol)]
 
@@ -176,7 +181,7 @@ def context(latest: FakeLatest | None = None, health: dict[str, Any] | None = No
         gaps=lambda *, since=None, until=None: known.gaps,
         health=lambda: HEALTHY if health is None else health,
         clock=lambda: NOW,
-        history=history() if known.symbols() else None,
+        history=history() if known.heard else None,
         sql=lambda statement, limits=None, /: FOUND,
         fees=FEES,
         **more,

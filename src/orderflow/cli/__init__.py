@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from orderflow.cli import asking, backfilling, collecting, feeding, storing, taking
+from orderflow.cli import asking, backfilling, collecting, feeding, keeping, storing, taking
 from orderflow.market.errors import InvalidArgument, OrderflowError
 
 app = typer.Typer(
@@ -32,6 +32,9 @@ for command in (
     taking.sql,
     taking.export,
     backfilling.backfill,
+    keeping.tidy,
+    keeping.backup,
+    keeping.restore,
     collecting.record,
 ):
     app.command()(command)

@@ -15,6 +15,7 @@ from orderflow.cli.surroundings import (
     Json,
     Port,
     Token,
+    chosen_desk,
     chosen_settings,
     dumped,
     log_to_stderr,
@@ -92,10 +93,12 @@ def serve(
 async def _serve(chosen: "Settings", as_json: bool) -> None:
     from orderflow.servers import http
     from orderflow.servers.nearest import Nearest
+    from orderflow.store import access
 
+    desk = chosen_desk(chosen, lambda: access.open_reader(chosen.db))
     taken = http.listen(chosen.host, chosen.port, chosen.token)
     nearest = Nearest(chosen.db, token=chosen.token, taker_fee_bps=chosen.taker_fee_bps)
-    door = http.app(nearest, token=chosen.token, toolset=chosen.toolset)
+    door = http.app(nearest, token=chosen.token, toolset=chosen.toolset, desk=desk)
     stop = stop_on_signals()
     found = {"ready": True, "db": str(chosen.db)}
     serving = asyncio.ensure_future(

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,12 +15,14 @@ from orderflow.cli.surroundings import (
     Host,
     Json,
     Port,
+    Postgres,
     Publish,
     Simulator,
     Streams,
     Symbols,
     Token,
     Venues,
+    chosen_desk,
     chosen_forms,
     chosen_settings,
     log_to_stderr,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 10.0
+QUESTION_S = 20.0  # that a tool's question to the store may take: it shares the machine with the flushes
 FIRST_ANSWER_S = 20.0  # a venue that has not spoken by then is named and not waited for
 
 
@@ -56,6 +60,7 @@ def up(
         bool | None, typer.Option(help="Fill the gaps that are known.", show_default="yes")
     ] = None,
     publish: Publish = None,
+    postgres: Postgres = None,
     simulator: Simulator = None,
     json: Json = False,
 ) -> None:
@@ -71,6 +76,7 @@ def up(
         "keep_journal": keep_journal,
         "backfill": backfill,
         "publish_url": publish,
+        "postgres_url": postgres,
     }
     chosen = chosen_settings(**flags)
     forms = chosen_forms(chosen)
@@ -209,7 +215,9 @@ async def _collect(
     from orderflow.jobs.control import Control
     from orderflow.servers import http
     from orderflow.servers.callers import Local
+    from orderflow.store.reader import Reader
 
+    desk = chosen_desk(chosen, lambda: nullcontext(Reader(collector.connection)))
     taken = http.listen(chosen.host, chosen.port, chosen.token)
     url = http.url(taken)
     try:
@@ -219,7 +227,12 @@ async def _collect(
         taken.close()
         raise
     control, manager = Control(collector), Manager()
-    door = http.app(Local(_context(collector, chosen)), token=chosen.token, toolset=chosen.toolset)
+    door = http.app(
+        Local(_context(collector, chosen)),
+        token=chosen.token,
+        toolset=chosen.toolset,
+        desk=desk,
+    )
     http.steer(door, control, collector.service.key)
     stop = stop_on_signals(collector.hurry)
     Following(collector, control, manager, chosen, flags).on_hangup()
@@ -256,7 +269,7 @@ def _context(collector: "Collector", chosen: "Settings") -> Any:
         latest=collector.live,
         gaps=collector.live.gaps,
         health=lambda: of_collector(collector),
-        history=Reader(collector.connection),
+        history=Reader(collector.connection, timeout_s=QUESTION_S),
         sql=partial(sandbox.ask, collector.plan.db),
         fees=declared_fees(chosen.taker_fee_bps),
     )

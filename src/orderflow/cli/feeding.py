@@ -18,7 +18,7 @@ Venue = Annotated[str, typer.Argument(help="A venue's id, or one of its other na
 @feeds.command("list")
 def list_feeds(db: Db = None, token: Token = None, json: Json = False) -> None:
     """List the venues, symbols and streams that are collected now."""
-    found = _ordered(db, token, "GET", "/admin/feeds")
+    found = ordered(db, token, "GET", "/admin/feeds")
     tell(json, found, _shown(found))
 
 
@@ -54,15 +54,23 @@ def choose(
 
 
 def _order(db: Any, token: str | None, as_json: bool, path: str, body: dict[str, Any] | None = None) -> None:
-    found = _ordered(db, token, "POST", path, body)
+    found = ordered(db, token, "POST", path, body)
     changed = found["changed"] or ["nothing: all was so already"]
     tell(as_json, found, "\n".join([*changed, f"({found['hint']})", "", _shown(found["state"])]))
 
 
-def _ordered(
-    db: Any, token: str | None, method: Any, path: str, body: dict[str, Any] | None = None
+def ordered(
+    db: Any,
+    token: str | None,
+    method: Any,
+    path: str,
+    body: dict[str, Any] | None = None,
+    timeout_s: float = 30.0,
 ) -> dict[str, Any]:
-    """Ask the collector that runs on the database, and return what it answers."""
+    """Ask the collector that runs on the database, and return what it answers.
+
+    Raises `DoorUnavailable` where none runs there, or it has no door.
+    """
     from orderflow.servers.admin import KEY
     from orderflow.servers.callers import Failure, Remote
     from orderflow.store import access
@@ -75,7 +83,7 @@ def _ordered(
             f"no collector runs on {chosen.db}", hint="`orderflow up` starts one; --db names another database"
         )
     payload = None if body is None else dumps(body).encode()
-    asked = Remote(service.door, chosen.token).asked(method, path, payload, {KEY: service.key})
+    asked = Remote(service.door, chosen.token, timeout_s).asked(method, path, payload, {KEY: service.key})
     if isinstance(asked, Failure):
         raise DoorUnavailable(asked.message, hint=asked.hint)
     status, said = asked

@@ -14,6 +14,7 @@ from orderflow.cli.surroundings import (
     Venues,
     chosen_forms,
     chosen_settings,
+    following,
     log_to_stderr,
     progress,
     simulated_hosts,
@@ -134,7 +135,15 @@ def doctor(
     forms = chosen_forms(chosen)
     hosts = simulated_hosts(simulator, forms)
     found = asyncio.run(
-        examine(chosen.db, forms, hosts, keys=chosen.keys, offline=offline, clock_bound_ms=chosen.clock_bound)
+        examine(
+            chosen.db,
+            forms,
+            hosts,
+            keys=chosen.keys,
+            offline=offline,
+            clock_bound_ms=chosen.clock_bound,
+            postgres=following(chosen),
+        )
     )
     problems = sum(one.state == "problem" for one in found)
     marks = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}

@@ -17,8 +17,12 @@ from orderflow.market.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from orderflow.jobs.plan import Plan
+    from orderflow.jobs.tidy import Keeping
     from orderflow.publish import Publishing
+    from orderflow.servers.desk import Desk
     from orderflow.settings import Settings
+    from orderflow.store.desk import Following
+    from orderflow.store.desk.stored import Open
     from orderflow.venues.spec import Hosts, Venue
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for machines.")]
@@ -40,6 +44,15 @@ Publish = Annotated[
     str | None,
     typer.Option(
         help="RabbitMQ to publish to, as amqp://127.0.0.1/; with a password better as ORDERFLOW_PUBLISH_URL.",
+        show_default="nowhere",
+    ),
+]
+
+Postgres = Annotated[
+    str | None,
+    typer.Option(
+        help="PostgreSQL to keep a desk's tables in, as postgresql://127.0.0.1/market; with a password better"
+        " as ORDERFLOW_POSTGRES_URL.",
         show_default="nowhere",
     ),
 ]
@@ -103,6 +116,21 @@ def planned(chosen: "Settings", forms: dict[str, "Venue"], hosts: dict[str, "Hos
         stop_within_s=chosen.stop_within,
         backfill_hours=chosen.backfill_hours if chosen.backfill else None,
         publish=_publishing(chosen),
+        postgres=following(chosen),
+        keeping=chosen_keeping(chosen),
+    )
+
+
+def chosen_keeping(chosen: "Settings") -> "Keeping":
+    """Return what the settings say of keeping. Raises `InvalidArgument` for what cannot be read."""
+    from orderflow.jobs.tidy import Keeping
+    from orderflow.market.events import HOUR
+    from orderflow.store import retention, thinning
+
+    return Keeping(
+        retention.rules(chosen.retention),
+        tuple(thinning.steps(chosen.thin)),
+        round(chosen.compact_after * HOUR),
     )
 
 
@@ -116,6 +144,33 @@ def _publishing(chosen: "Settings") -> "Publishing | None":
     return Publishing(
         url=url, exchange=chosen.publish_exchange, streams=chosen.publish_streams or tuple(STREAMS)
     )
+
+
+def following(chosen: "Settings") -> "Following | None":
+    """Return where to keep a desk's tables, if anywhere."""
+    if not (url := _postgres_url(chosen)):
+        return None
+    from orderflow.store.desk import STREAMS, Following
+
+    return Following(url=url, schema=chosen.postgres_schema, streams=chosen.postgres_streams or STREAMS)
+
+
+def chosen_desk(chosen: "Settings", open: "Open") -> "Desk":
+    """Return who answers a desk's questions: `open` opens our own store, where that is chosen."""
+    from orderflow.store.desk import PostgresDesk, StoredDesk
+
+    if chosen.desk == "duckdb":
+        return StoredDesk(open)
+    if not (url := _postgres_url(chosen)):
+        raise InvalidArgument(
+            "desk is postgres, and there is no postgres_url",
+            hint="ORDERFLOW_POSTGRES_URL=postgresql://user:password@127.0.0.1:5432/market",
+        )
+    return PostgresDesk(url, chosen.postgres_schema)
+
+
+def _postgres_url(chosen: "Settings") -> str:
+    return "" if chosen.postgres_url is None else chosen.postgres_url.get_secret_value()
 
 
 def simulated_hosts(simulator: str | None, forms: dict[str, "Venue"]) -> dict[str, "Hosts"]:

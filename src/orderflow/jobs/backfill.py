@@ -213,6 +213,8 @@ class Backfill:
         planned: dict[str, list[Piece]] = {}
         by_series: dict[tuple[str, str, str], list[Span]] = {}
         for one in holes:
+            if one.removed:
+                continue
             by_series.setdefault(one.series, []).append((one.from_ts, one.until_ts))
         for venue in self._venues.values():
             for stream in self._streams(venue, asked):

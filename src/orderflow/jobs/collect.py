@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import os
-import shutil
 import sys
 import time
 from collections import Counter, deque
@@ -26,12 +25,15 @@ from orderflow.feed.recordings import recording
 from orderflow.jobs.backfill import Asked, Backfill
 from orderflow.jobs.pipeline import Pipeline
 from orderflow.jobs.plan import Flushes, Plan
+from orderflow.jobs.tidy import Tidying
 from orderflow.market.errors import InvalidArgument, StoreBroken, StoreUnusable
 from orderflow.market.events import HOUR, Gap, Nanos
 from orderflow.publish import Publisher, Publishing
 from orderflow.store import access, messages, opening, runs, tables
 from orderflow.store.access import Service
+from orderflow.store.desk import Follower
 from orderflow.store.live import Live
+from orderflow.store.reader import Reader
 from orderflow.store.runs import Kind, Run
 from orderflow.store.writer import Batch, Writer
 from orderflow.venues.spec import Venue
@@ -41,8 +43,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 RECOVERY_ROWS = 50_000
-CHECKPOINT_BYTES = 32 * 1024 * 1024
-CHECKPOINT_RESERVE = 64 * 1024 * 1024  # left free on the disk beyond what a checkpoint may write
+CHECKPOINT_BYTES = 8 * 1024 * 1024  # of the log: so much is brought into the file in a tenth of a second
 RETRY_S = 1.0  # after the disk refused
 LAG_PERIOD_S = 0.1
 HURRY_BYTES = 8 * 1024 * 1024  # received and not yet journalled: then looking at it comes later
@@ -115,6 +116,9 @@ class Collector:
             )
             self._recover()
             self.run_row = self._begin_run(key)
+            wanted = plan.postgres
+            self.follower = None if wanted is None else Follower(wanted, Reader(self._connection))
+            self.tidying = Tidying(self._connection, plan.keeping, self._flushing)
             self.service: Service = access.serve(
                 self._connection, plan.db, port=plan.quack_port, simulated=plan.kind == "simulated", door=door
             )
@@ -222,6 +226,8 @@ class Collector:
         self._collecting = True
         if self.publisher is not None:
             self.publisher.start()
+        if self.follower is not None:
+            self.follower.start()
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -229,6 +235,7 @@ class Collector:
                     group.create_task(self._catch_up()),
                     group.create_task(self._flush_again_and_again()),
                     group.create_task(self._watch_lag()),
+                    group.create_task(self.tidying.again_and_again()),
                 ]
                 if self.plan.backfill_hours is not None:
                     tasks.append(group.create_task(self._backfill(round(self.plan.backfill_hours * HOUR))))
@@ -419,7 +426,7 @@ class Collector:
             self._unwritten.append(batch)
         await self._write_unwritten()
         self.journal.trim(position)
-        if _size(f"{self.plan.db}.wal") > CHECKPOINT_BYTES and self._room_to_checkpoint():
+        if _size(f"{self.plan.db}.wal") > CHECKPOINT_BYTES:
             await asyncio.to_thread(tables.checkpoint, self._connection)
 
     async def _write_unwritten(self) -> None:
@@ -429,11 +436,8 @@ class Collector:
             self.flushes.note(flushed.rows, flushed.seconds)
             if self.publisher is not None:
                 self.publisher.tell()
-
-    def _room_to_checkpoint(self) -> bool:
-        """Tell whether the disk has room for a checkpoint; one that fails half-way breaks the database's use."""
-        free = shutil.disk_usage(self.plan.db.parent).free
-        return free > 2 * _size(f"{self.plan.db}.wal") + CHECKPOINT_RESERVE
+            if self.follower is not None:
+                self.follower.tell()
 
     # ── The past ──────────────────────────────────────────────────────────────────────────────
 
@@ -519,6 +523,7 @@ class Collector:
 
         What arrived goes into the journal first: where there is no time for the rest, nothing is lost.
         """
+        await self.tidying.close()
         self.inbox.close()
         limit = asyncio.get_running_loop().call_later(self.plan.stop_within_s, self._hurry.set)
         try:
@@ -537,12 +542,13 @@ class Collector:
             self.journal.append(list(self.pipeline.keep_books(time.time_ns())))
             self.journal.trim(position)
             runs.end(self._connection, self.run_row, time.time_ns())
-            if self._room_to_checkpoint():
-                tables.checkpoint(self._connection)
+            tables.checkpoint(self._connection)
         finally:
             limit.cancel()
             if self.publisher is not None:
                 await self.publisher.close()
+            if self.follower is not None:
+                await asyncio.to_thread(self.follower.close)
             access.stop(self._connection, self.plan.db, self.service)
             self.journal.close()
             self._connection.close()

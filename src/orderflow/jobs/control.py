@@ -2,14 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from orderflow import __version__
 from orderflow.jobs.collect import Collector
+from orderflow.jobs.tidy import Tidied
 from orderflow.market.errors import InvalidArgument, UnsupportedByVenue
 from orderflow.market.instruments import MARKETS, venue_id
 from orderflow.market.streams import STREAMS
+from orderflow.store import backup
+from orderflow.store.backup import Made
 
 LASTS = "lasts until the next start; the settings say what is collected then"
 
@@ -86,6 +91,20 @@ class Control:
                     await self._collector.start_venue(name)
                     changed.append(f"{name} started")
         return self._answer(changed)
+
+    async def tidy(self) -> Tidied:
+        """Do a pass of tidying now, and return what it did."""
+        return await self._collector.tidying.once()
+
+    async def back_up(self, folder: str) -> Made:
+        """Back the database up to a new folder, while collecting goes on; return what was made."""
+        path = Path(folder)
+        if not path.is_absolute():
+            raise InvalidArgument(f"{folder!r} is no absolute path", hint="as in /backups/2026-11-21")
+        connection = self._collector.connection
+        return await self._collector.tidying.alone(
+            lambda lock: backup.back_up(connection, path, version=__version__, lock=lock)
+        )
 
     async def _choose(self, symbols: Sequence[str] | None, streams: Sequence[str] | None) -> list[str]:
         plan = self._collector.plan

@@ -16,6 +16,7 @@ from orderflow.market.errors import OrderflowError
 from orderflow.market.events import HOUR, MS, Control
 from orderflow.market.streams import STREAMS
 from orderflow.store import access
+from orderflow.store.desk import Following, PostgresDesk, StoredDesk
 from orderflow.venues.spec import Hosts, Venue, answer
 
 REACH_S = 10.0
@@ -40,8 +41,9 @@ async def examine(
     keys: Mapping[str, str] | None = None,
     offline: bool = False,
     clock_bound_ms: float = 1000.0,
+    postgres: Following | None = None,
 ) -> list[Finding]:
-    """Look at the venues and the database; never raises for what is wrong with them."""
+    """Look at the venues, the database and a desk's PostgreSQL; never raises for what is wrong with them."""
     held = keys or {}
     reached = (
         []
@@ -59,6 +61,8 @@ async def examine(
         )
     )
     stored = await asyncio.to_thread(_database, db)
+    if postgres is not None:
+        stored.append(await asyncio.to_thread(_desk, db, postgres))
     today = datetime.now(UTC).date()
     return [*reached, *stored, *endings(venues, today), *_known_limits(venues)]
 
@@ -142,6 +146,24 @@ def _database(db: Path) -> list[Finding]:
         found.append(Finding("lag", state, f"the newest row is {behind:,.1f} s old"))
     found.append(_gaps(gaps))
     return found
+
+
+def _desk(db: Path, wanted: Following) -> Finding:
+    """Count the rows of every market in PostgreSQL and in the store."""
+    about = f"postgres {wanted.schema}"
+    desk = PostgresDesk(wanted.url, wanted.schema)
+    try:
+        there = desk.holdings()
+        ours = StoredDesk(lambda: access.open_reader(db)).holdings(wanted.streams)
+    except OrderflowError as error:
+        return Finding(about, "problem", error.message, error.hint)
+    finally:
+        desk.close()
+    missing = sum(max(0, count - there.get(market, 0)) for market, count in ours.items())
+    said = f"{sum(there.values()):,} rows of {len({market[1:] for market in there})} markets"
+    if missing:
+        return Finding(about, "note", f"{said}; {missing:,} are not there yet", "`orderflow up` copies them")
+    return Finding(about, "ok", f"{said}: all that is stored")
 
 
 def _gaps(gaps: Sequence[Any]) -> Finding:

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from orderflow.feed.health import VenueHealth
 from orderflow.jobs.collect import Collector
 from orderflow.jobs.plan import Plan, lag_p99_ms
@@ -28,6 +30,9 @@ def of_collector(collector: Collector, now: Nanos | None = None) -> dict[str, An
     publisher = collector.publisher
     if publisher is not None and publisher.problem:
         reasons.append(publisher.problem)
+    follower = collector.follower
+    if follower is not None and follower.problem:
+        reasons.append(follower.problem)
     working = sum(state["status"] != "unhealthy" for state in venues.values())
     status = "healthy" if not reasons else "degraded" if working else "unhealthy"
     return {
@@ -39,6 +44,7 @@ def of_collector(collector: Collector, now: Nanos | None = None) -> dict[str, An
         "store": _store(collector),
         "memory": _memory(collector),
         **({} if publisher is None else {"publishing": publisher.health()}),
+        **({} if follower is None else {"postgres": follower.health()}),
         "uptime_s": round((now - collector.started) / 1e9, 1),
         "frames": collector.pipeline.tally.frames,
         "unreadable_frames": collector.pipeline.tally.unknown.total(),
@@ -57,6 +63,8 @@ def _own_problems(collector: Collector) -> list[str]:
     since, bound, resident = collector.flushes.since, collector.plan.memory_warning, _resident()
     if since is not None and (lasts_s := time.monotonic() - since) > LONG_FLUSH_S:
         found.append(f"store: a flush has lasted {lasts_s:.0f} s")
+    if (tidied := collector.tidying.last) is not None and tidied.problem:
+        found.append(f"tidying: {tidied.problem}")
     if bound is not None and resident is not None and resident > bound:
         found.append(f"memory: {resident / 1e6:,.0f} MB, above {bound / 1e6:,.0f} MB")
     return found
@@ -93,6 +101,7 @@ def _store(collector: Collector) -> dict[str, Any]:
         "flush_interval_s": collector.plan.flush_interval_s,
         "tables": dict(flushes.rows),
         "served_at": collector.service.uri,
+        "tidied": None if collector.tidying.last is None else msgspec.to_builtins(collector.tidying.last),
     }
 
 

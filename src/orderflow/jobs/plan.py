@@ -9,8 +9,10 @@ import msgspec
 
 from orderflow.feed.backlog import MEMORY_BYTES
 from orderflow.feed.sync import BOOK_INTERVAL_MS
+from orderflow.jobs.tidy import Keeping
 from orderflow.market.instruments import SYMBOLS
 from orderflow.publish import Publishing
+from orderflow.store.desk import Following
 from orderflow.store.runs import Kind
 from orderflow.venues.spec import Hosts, Venue
 
@@ -45,6 +47,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     stop_within_s: float = STOP_WITHIN_S
     backfill_hours: float | None = None  # how old a gap may be that is filled; None fills none
     publish: Publishing | None = None
+    postgres: Following | None = None
+    keeping: Keeping = Keeping()
 
     @property
     def known(self) -> dict[str, Venue]:

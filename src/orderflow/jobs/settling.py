@@ -55,7 +55,11 @@ class Settling:
         for hole in backfills.holes(self._connection, since):
             if hole.series[:2] not in chosen or (streams is not None and hole.stream not in streams):
                 continue
-            left = self._left(hole, [one for one in pieces if one.series == hole.series])
+            mine = [one for one in pieces if one.series == hole.series]
+            span = (hole.from_ts, hole.until_ts)
+            if hole.removed and not any(one.state == "done" and _meet(one.span, span) for one in mine):
+                continue
+            left = self._left(hole, mine)
             backfills.divide(self._connection, hole, left, now)
             (self._report.left if left else self._report.filled).append(hole)
         lasting = backfills.lasting(self._connection)

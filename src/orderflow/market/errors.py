@@ -12,7 +12,7 @@
     │   └── ProtocolRetired     of a protocol that is spoken no longer
     └── Rejected              the request itself is wrong          → tell the user, do not repeat
         ├── InvalidArgument, UnknownTool, UnknownSymbol, UnknownVenue, UnsupportedByVenue
-        ├── NoData, TooLarge, TookTooLong
+        ├── NoData, TooLarge, TimedOut
         ├── StatementRefused
         ├── RegionBlocked, KeyRefused
         └── StoreUnusable, RecordingUnreadable, DoorUnavailable, ExtraMissing
@@ -117,8 +117,8 @@ class TooLarge(Rejected):
     code = "too_large"
 
 
-class TookTooLong(Rejected):
-    """What was asked takes more time than it is given."""
+class TimedOut(Rejected):
+    """A question that took longer than it may: the same one would again."""
 
     code = "timeout"
 

@@ -1,4 +1,4 @@
-"""Admin: routes that start and stop what a running collector does; for its owner, never for assistants.
+"""Admin: routes that steer a running collector, and have it tidy or back up; for its owner, never for assistants.
 
 They stand outside the catalogue of tools, so neither MCP nor `/tools` reaches them. Whoever asks must come
 from this machine, carry the door's token where one is set (the gate sees to that), and the key that
@@ -15,14 +15,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orderflow.jobs.control import Answer, Control
+from orderflow.jobs.tidy import Tidied
 from orderflow.market.errors import InvalidArgument, OrderflowError
 from orderflow.servers.auth import is_loopback, refused
 from orderflow.servers.callers import Failure, failure_of
 from orderflow.servers.routes import failed
+from orderflow.store.backup import Made
 
 KEY = "X-Orderflow-Key"
 
-Order: TypeAlias = Callable[[Request], Awaitable[Answer | dict[str, Any]]]
+Order: TypeAlias = Callable[[Request], Awaitable[Answer | Tidied | Made | dict[str, Any]]]
 
 
 class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +32,12 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     symbols: list[str] | None = None
     streams: list[str] | None = None
+
+
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a backup is to be made: a folder on the collector's machine that is not there yet."""
+
+    folder: str
 
 
 def add(app: FastAPI, control: Control, key: str) -> None:
@@ -54,11 +62,24 @@ def add(app: FastAPI, control: Control, key: str) -> None:
             raise InvalidArgument("nothing is chosen", hint="name symbols, streams or both")
         return await control.choose(choice.symbols, choice.streams)
 
+    async def tidy(request: Request) -> Tidied:
+        return await control.tidy()
+
+    async def back_up(request: Request) -> Made:
+        try:
+            place = msgspec.json.decode(await request.body(), type=Place)
+        except msgspec.MsgspecError as error:
+            hint = 'as in {"folder": "/backups/2026-11-21"}'
+            raise InvalidArgument(f"the body names no folder: {error}", hint=hint) from error
+        return await control.back_up(place.folder)
+
     for method, path, order in (
         ("GET", "/admin/feeds", state),
         ("POST", "/admin/feeds", choose),
         ("POST", "/admin/feeds/{venue}/start", start),
         ("POST", "/admin/feeds/{venue}/stop", stop),
+        ("POST", "/admin/tidy", tidy),
+        ("POST", "/admin/backup", back_up),
     ):
         app.router.add_route(path, _guarded(order, key), methods=[method], include_in_schema=False)
 

@@ -18,6 +18,7 @@ Source = Literal["monthly", "daily", "history"]
 Span = tuple[Nanos, Nanos]  # [from, until)
 
 NOT_FILLED = "; not filled: "
+REMOVED = "removed: "  # begins the reason of a gap that we made: what was there is kept no longer
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS backfills (
@@ -82,6 +83,11 @@ class Hole(msgspec.Struct, frozen=True):
     @property
     def series(self) -> tuple[str, str, str]:
         return self.venue, self.symbol, self.stream
+
+    @property
+    def removed(self) -> bool:
+        """Whether it was made on purpose: then it is filled only where its window is asked for."""
+        return self.reason.startswith(REMOVED)
 
 
 class Ledger:

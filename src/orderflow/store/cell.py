@@ -21,7 +21,7 @@ from orderflow.market.errors import (
     InvalidArgument,
     OrderflowError,
     StatementRefused,
-    TookTooLong,
+    TimedOut,
     TooLarge,
 )
 from orderflow.market.instruments import Series, series
@@ -100,7 +100,7 @@ class Cell:
         said = said.partition("Error: ")[2] or said
         limits = self._job.limits
         if self._late.is_set():
-            return TookTooLong(
+            return TimedOut(
                 f"not done within {limits.seconds:g} s", hint="a shorter window, a named series, fewer joins"
             )
         match error:

@@ -61,6 +61,14 @@ def of(connection: duckdb.DuckDBPyConnection) -> Layout:
     return Layout(root=None if not path else archive_root(path))
 
 
+def path(connection: duckdb.DuckDBPyConnection) -> Path | None:
+    """Return the file of the database that a connection works in; None in memory, and in a lake."""
+    found = connection.execute(
+        "SELECT path FROM duckdb_databases() WHERE database_name = current_database() AND type = 'duckdb'"
+    ).fetchone()
+    return Path(found[0]) if found and found[0] else None
+
+
 def archive_root(path: Path | str) -> Path:
     """Return the folder of the archived days of a database file."""
     return Path(f"{path}.archive").absolute()

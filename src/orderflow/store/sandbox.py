@@ -41,7 +41,7 @@ import msgspec
 import pyarrow as pa
 
 from orderflow.market import errors
-from orderflow.market.errors import InvalidArgument, OrderflowError, RateLimited, TookTooLong, TooLarge
+from orderflow.market.errors import InvalidArgument, OrderflowError, RateLimited, TimedOut, TooLarge
 from orderflow.store import files, plain
 from orderflow.store.permits import MOST_CHARACTERS
 
@@ -122,7 +122,7 @@ def ask(db: Path | str, statement: str, limits: Limits | None = None) -> Found:
     """Return what a statement finds in a database, or raise from the errors' tree and nothing else.
 
     `StatementRefused`: not one question to our tables. `TooLarge`: too much memory, or too large an
-    answer. `TookTooLong`. `InvalidArgument`: DuckDB's own word on a wrong column or type.
+    answer. `TimedOut`. `InvalidArgument`: DuckDB's own word on a wrong column or type.
     `RateLimited`: two statements are being answered already.
     """
     limits = limits or Limits()
@@ -202,7 +202,7 @@ def _answer(process: subprocess.Popen[bytes], job: bytes, limits: Limits) -> tup
 
 
 def _read(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[object, bytes]]:
-    """Yield what comes until both pipes are closed, or raise `TookTooLong`."""
+    """Yield what comes until both pipes are closed, or raise `TimedOut`."""
     with selectors.DefaultSelector() as selector:
         for pipe in (process.stdout, process.stderr):
             assert pipe is not None  # noqa: S101
@@ -211,7 +211,7 @@ def _read(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[o
             left = deadline - time.monotonic()
             ready = selector.select(left) if left > 0 else []
             if not ready and left <= 0:
-                raise TookTooLong("the statement did not end in its time", hint="a shorter window, less work")
+                raise TimedOut("the statement did not end in its time", hint="a shorter window, less work")
             for key, _ in ready:
                 part = os.read(key.fd, 1 << 20)
                 if part:

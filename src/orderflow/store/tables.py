@@ -13,8 +13,10 @@ values written out, it replays.
 
 import logging
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import duckdb
@@ -33,6 +35,8 @@ Connection: TypeAlias = duckdb.DuckDBPyConnection
 PROGRAM = "crypto-orderflow"
 SCHEMA = 2  # grows with every change of a table's columns
 KINDS = layout.FIXED["source"]
+
+CHECKPOINT_RESERVE = 64 * 1024 * 1024  # left free on the disk beyond what a checkpoint may write
 
 _SYMBOL = re.compile(r"\w[\w.:/+-]{0,63}")  # \w: letters and digits of any script
 
@@ -132,7 +136,9 @@ def add_symbols(connection: duckdb.DuckDBPyConnection, symbols: Iterable[str]) -
 
 def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the names of all series that have a view, in alphabetical order."""
-    found = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1")
+    found = connection.execute(
+        "SELECT view_name FROM duckdb_views() WHERE NOT internal AND database_name = current_database() ORDER BY 1"
+    )
     return [name for (name,) in found.fetchall() if name != "sources" and name not in STREAMS]
 
 
@@ -192,9 +198,19 @@ def follow(connection: duckdb.DuckDBPyConnection) -> bool:
         return False
     with transaction(connection) as cursor:
         unite(cursor)
-        cursor.execute("DELETE FROM about WHERE key = 'archive'")
-        cursor.execute("INSERT INTO about VALUES ('archive', ?)", [root])
+        _tell(cursor, "archive", root)
     return told is not None
+
+
+def note(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
+    """Keep one word about the database, in the place of what was said under its key before."""
+    with transaction(connection) as cursor:
+        _tell(cursor, key, value)
+
+
+def _tell(cursor: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
+    cursor.execute("DELETE FROM about WHERE key = ?", [key])
+    cursor.execute("INSERT INTO about VALUES (?, ?)", [key, value])
 
 
 def _roots(connection: duckdb.DuckDBPyConnection) -> tuple[str | None, str | None]:
@@ -238,9 +254,12 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDB
 
 
 def checkpoint(connection: Connection) -> bool:
-    """Bring the log into the file; False where a reader holds it back, so that it is tried again later."""
+    """Bring the log into the file; False where that must wait: a reader holds it back, or the disk is full."""
     cursor = connection.cursor()
     try:
+        if not _room_to_checkpoint(cursor):
+            log.info("checkpoint put off: the disk has no room for it")
+            return False
         cursor.execute("CHECKPOINT")
     except duckdb.Error as error:
         log.info("checkpoint put off: %s", " ".join(str(error).split())[:200])
@@ -248,6 +267,16 @@ def checkpoint(connection: Connection) -> bool:
     finally:
         cursor.close()
     return True
+
+
+def _room_to_checkpoint(cursor: Connection) -> bool:
+    """Tell whether the disk has room; a checkpoint that fails half-way breaks the database's use."""
+    path = layout.path(cursor)
+    if path is None:
+        return True
+    log_file = Path(f"{path}.wal")
+    written = log_file.stat().st_size if log_file.exists() else 0
+    return shutil.disk_usage(path.parent).free > 2 * written + CHECKPOINT_RESERVE
 
 
 def _lay_out(cursor: duckdb.DuckDBPyConnection, symbols: Sequence[str]) -> None:

@@ -116,9 +116,9 @@ class History(Protocol):
         until: Nanos,
         min_value: float = 0.0,
     ) -> Window: ...
-    def coverages(
-        self, stream: str, symbol: str, venues: Among, since: Nanos, until: Nanos
-    ) -> dict[str, Coverage]: ...
+    def coverage_by_stream(
+        self, streams: Sequence[str], symbol: str, venues: Among, since: Nanos, until: Nanos
+    ) -> dict[str, dict[str, Coverage]]: ...
     def gaps(
         self,
         symbol: str | None = None,

@@ -109,7 +109,7 @@ def _slim(schema: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(kept.get("enum"), list):
         kept["enum"] = [one for one in kept["enum"] if one is not None]
     if IS_INSTANT.items() <= kept.items():
-        kept = {"type": INSTANT}
+        return {"type": INSTANT}
     if isinstance(kept.get("items"), Mapping):
         kept["items"] = _slim(kept["items"])
     return kept
