@@ -5,6 +5,7 @@ Each field is `ORDERFLOW_<NAME>` in the environment; a few answer to the plain n
 working folder, or the one that `ORDERFLOW_CONFIG` names.
 """
 
+import json
 import os
 import tomllib
 from pathlib import Path
@@ -39,6 +40,22 @@ class Settings(BaseSettings):
     )
 
     db: Path = Field(Path("data/orderflow.duckdb"), validation_alias=_named("db"))
+    store: str | None = Field(
+        None,
+        validation_alias=_named("store"),
+        description="instead of `db`: a lake, as ducklake:postgres:dbname=… host=… ; data = FOLDER or s3://…",
+    )
+    state: Path = Field(
+        Path("data/lake"),
+        validation_alias=_named("state"),
+        description="with a lake, what stays on this machine: journals, and what waits to be published",
+    )
+    share_by: str = Field(
+        "symbols",
+        pattern="^(symbols|venues)$",
+        validation_alias=_named("share_by"),
+        description="by what a lake is divided among its collectors",
+    )
     venues: Words = Field((), validation_alias=_named("venues"), description="all that are built, by default")
     symbols: Words = Field(SYMBOLS, validation_alias=_named("symbols", "SYMBOLS"))
     streams: Words = Field((), validation_alias=_named("streams"), description="all, by default")
@@ -176,6 +193,20 @@ class Settings(BaseSettings):
     def keys(self) -> dict[str, str]:
         """The venues' keys that are set, by the names that users know them under."""
         return {} if self.pyth_api_key is None else {"PYTH_API_KEY": self.pyth_api_key}
+
+    def as_environment(self) -> dict[str, str]:
+        """Return what was set, as the environment of another process that is to have the same settings."""
+        found: dict[str, str] = {}
+        for name in self.model_fields_set:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                value = value.get_secret_value()
+            if value is not None:
+                words = ",".join(value) if isinstance(value, tuple) else value
+                found[f"ORDERFLOW_{name.upper()}"] = (
+                    json.dumps(words) if isinstance(words, dict) else str(words)
+                )
+        return found
 
     @field_validator("venues", "symbols", "streams", "publish_streams", "postgres_streams", mode="before")
     @classmethod

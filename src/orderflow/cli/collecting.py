@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orderflow.cli.sharing import Child, Most, Part, Ray, Shard, Shards, share
 from orderflow.cli.surroundings import (
     DEMO_DB,
     Db,
@@ -18,6 +19,7 @@ from orderflow.cli.surroundings import (
     Postgres,
     Publish,
     Simulator,
+    Store,
     Streams,
     Symbols,
     Token,
@@ -49,6 +51,11 @@ FIRST_ANSWER_S = 20.0  # a venue that has not spoken by then is named and not wa
 
 def up(
     db: Db = None,
+    store: Store = None,
+    shard: Shard = None,
+    shards: Shards = None,
+    most: Most = None,
+    ray: Ray = None,
     venues: Venues = None,
     symbols: Symbols = None,
     streams: Streams = None,
@@ -62,11 +69,13 @@ def up(
     publish: Publish = None,
     postgres: Postgres = None,
     simulator: Simulator = None,
+    child: Child = False,
     json: Json = False,
 ) -> None:
     """Collect live from the venues and answer at the doors, until stopped."""
     flags = {
         "db": db,
+        "store": store,
         "venues": venues,
         "symbols": symbols,
         "streams": streams,
@@ -82,7 +91,16 @@ def up(
     forms = chosen_forms(chosen)
     plan = planned(chosen, forms, simulated_hosts(simulator, forms))
     log_to_stderr(chosen.log_level)
-    run(_collect(chosen, plan, flags, lambda collector, url: _say_ready(collector, url, json)))
+
+    def collect(plan: "Plan") -> Coroutine[Any, Any, None]:
+        return _collect(chosen, plan, flags, lambda collector, url: _say_ready(collector, url, json))
+
+    part = Part(shard, shards, most, ray, child)
+    run(
+        collect(plan)
+        if plan.lake is None and not part
+        else share(chosen, plan, part, collect, simulator, json)
+    )
 
 
 def demo(
@@ -288,16 +306,32 @@ async def _report_again_and_again(collector: "Collector", manager: "Manager") ->
         manager.tell(f"STATUS={len(collector.plan.venues)} venues: {said}")
 
 
+def _where(collector: "Collector", url: str) -> list[str]:
+    plan = collector.plan
+    if plan.lake is None:
+        return [
+            f"  MCP       {url}/mcp   {url}/sse   or stdio: orderflow mcp --db {plan.db}",
+            f"  database  {plan.db}, served at {collector.service.uri} (token in {plan.db}.quack)",
+        ]
+    told = [f"  MCP       {url}/mcp   {url}/sse", f"  lake      {plan.lake}"]
+    if (lease := plan.lease) is not None:
+        told.append(f"  share     {lease.share} of {lease.division.shares}: {', '.join(lease.names)}")
+    return told
+
+
 def _say_ready(collector: "Collector", url: str, as_json: bool) -> None:
+    from orderflow.jobs.health import share_of
+
     plan = collector.plan
     said = {
         "ready": True,
         "kind": plan.kind,
         "http": url,
         "mcp": f"{url}/mcp",
-        "db": str(plan.db),
-        "quack": collector.service.uri,
+        **({} if plan.lake else {"quack": collector.service.uri}),
+        "db": str(plan.lake or plan.db),
         "token_file": f"{plan.db}.quack",
+        **share_of(plan),
         "core": collector.created.core,
         "others": collector.created.others,
         "recovered_rows": collector.recovered.total(),
@@ -306,8 +340,7 @@ def _say_ready(collector: "Collector", url: str, as_json: bool) -> None:
         [
             f"crypto-orderflow collects {', '.join(plan.venues)} ({plan.kind})",
             f"  HTTP      {url}   (/health /tools /docs /metrics)",
-            f"  MCP       {url}/mcp   {url}/sse   or stdio: orderflow mcp --db {plan.db}",
-            f"  database  {plan.db}, served at {collector.service.uri} (token in {plan.db}.quack)",
+            *_where(collector, url),
         ]
     )
     tell(as_json, said, text)

@@ -13,6 +13,7 @@ from orderflow.cli.surroundings import (
     Symbols,
     Venues,
     chosen_forms,
+    chosen_lake,
     chosen_settings,
     following,
     log_to_stderr,
@@ -20,6 +21,7 @@ from orderflow.cli.surroundings import (
     simulated_hosts,
     tell,
     utc,
+    where,
 )
 
 if TYPE_CHECKING:
@@ -28,19 +30,24 @@ if TYPE_CHECKING:
 
 def init(db: Db = None, symbols: Symbols = None, json: Json = False) -> None:
     """Create the database: a table per stream, and a named view for each series."""
-    from orderflow.store import opening, tables
+    from orderflow.store import lake, opening, tables
 
     chosen = chosen_settings(db=db, symbols=symbols)
-    chosen.db.parent.mkdir(parents=True, exist_ok=True)
-    connection = opening.open_for_writing(chosen.db)
+    address = chosen_lake(chosen) if db is None else None
+    if address is not None:
+        connection = lake.open_for_writing(address)
+    else:
+        chosen.db.parent.mkdir(parents=True, exist_ok=True)
+        connection = opening.open_for_writing(chosen.db)
+    made = str(address or chosen.db)
     try:
         created = tables.create(connection, chosen.symbols)
     finally:
         connection.close()
     tell(
         json,
-        {"db": str(chosen.db), "core": created.core, "others": created.others},
-        f"{chosen.db}: {created.core} core series and {created.others} others, for {len(chosen.symbols)} symbols",
+        {"db": made, "core": created.core, "others": created.others},
+        f"{made}: {created.core} core series and {created.others} others, for {len(chosen.symbols)} symbols",
     )
 
 
@@ -136,7 +143,7 @@ def doctor(
     hosts = simulated_hosts(simulator, forms)
     found = asyncio.run(
         examine(
-            chosen.db,
+            where(chosen, db),
             forms,
             hosts,
             keys=chosen.keys,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from orderflow.settings import Settings
     from orderflow.store.desk import Following
     from orderflow.store.desk.stored import Open
+    from orderflow.store.lake import Lake
     from orderflow.venues.spec import Hosts, Venue
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for machines.")]
@@ -38,6 +39,14 @@ Token = Annotated[str | None, typer.Option(help="Asked of HTTP clients; needed f
 Simulator = Annotated[
     str | None,
     typer.Option(help="Address of a simulator (`python -m orderflow.sim`) to collect from instead."),
+]
+
+Store = Annotated[
+    str | None,
+    typer.Option(
+        help="A lake instead of a file: ducklake:postgres:dbname=… host=… ; data = FOLDER or s3://…",
+        show_default="none",
+    ),
 ]
 
 Publish = Annotated[
@@ -57,6 +66,7 @@ Postgres = Annotated[
     ),
 ]
 
+LAKE_FLUSH_S = 5.0
 DEMO_DB = Path("data/demo.duckdb")
 
 
@@ -93,14 +103,16 @@ def planned(chosen: "Settings", forms: dict[str, "Venue"], hosts: dict[str, "Hos
     if unknown := [name for name in chosen.streams if name not in STREAMS]:
         raise InvalidArgument(f"no stream is called {unknown[0]!r}", hint=f"streams: {', '.join(STREAMS)}")
     mega = 1_000_000
+    lake = chosen_lake(chosen)
     return Plan(
-        db=chosen.db,
+        db=chosen.db if lake is None else chosen.state,
+        lake=lake,
         venues=forms,
         symbols=chosen.symbols,
         streams=chosen.streams or None,
         kind="simulated" if hosts else "live",
         hosts=hosts,
-        flush_interval_s=chosen.flush_interval,
+        flush_interval_s=_flush_interval(chosen, lake is not None),
         book_interval_ms=chosen.book_interval,
         keep_journal=chosen.keep_journal,
         memory_limit=chosen.memory_limit,
@@ -132,6 +144,30 @@ def chosen_keeping(chosen: "Settings") -> "Keeping":
         tuple(thinning.steps(chosen.thin)),
         round(chosen.compact_after * HOUR),
     )
+
+
+def chosen_lake(chosen: "Settings") -> "Lake | None":
+    """Return the lake that the settings name; None where the store is a file."""
+    from orderflow.store import lake
+
+    if chosen.store is None:
+        return None
+    if not lake.is_lake(chosen.store):
+        raise InvalidArgument(
+            f"store: {chosen.store!r} is no lake",
+            hint="a file is named by `db`; a lake as ducklake:postgres:…",
+        )
+    return lake.parse(chosen.store)
+
+
+def where(chosen: "Settings", db: Path | None = None) -> "Path | str":
+    """Return the store that is asked: the file that was named, else the settings' lake, else their file."""
+    return chosen.db if db is not None or chosen_lake(chosen) is None else str(chosen.store)
+
+
+def _flush_interval(chosen: "Settings", lake: bool) -> float:
+    # each flush of a lake is a file a stream
+    return LAKE_FLUSH_S if lake and "flush_interval" not in chosen.model_fields_set else chosen.flush_interval
 
 
 def _publishing(chosen: "Settings") -> "Publishing | None":

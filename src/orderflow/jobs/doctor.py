@@ -15,7 +15,7 @@ from orderflow.jobs.health import clock_problem
 from orderflow.market.errors import OrderflowError
 from orderflow.market.events import HOUR, MS, Control
 from orderflow.market.streams import STREAMS
-from orderflow.store import access
+from orderflow.store import access, lake
 from orderflow.store.desk import Following, PostgresDesk, StoredDesk
 from orderflow.venues.spec import Hosts, Venue, answer
 
@@ -34,7 +34,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 async def examine(
-    db: Path,
+    db: Path | str,
     venues: dict[str, Venue],
     hosts: dict[str, Hosts],
     *,
@@ -60,7 +60,11 @@ async def examine(
             )
         )
     )
-    stored = await asyncio.to_thread(_database, db)
+    stored = (
+        await asyncio.to_thread(_lake, db)
+        if lake.is_lake(db)
+        else await asyncio.to_thread(_database, Path(db))
+    )
     if postgres is not None:
         stored.append(await asyncio.to_thread(_desk, db, postgres))
     today = datetime.now(UTC).date()
@@ -107,6 +111,23 @@ async def reachable(
         hint = "is this machine's clock synchronised (`timedatectl`, chrony)?"
         return Finding(about, "problem", f"{said}, but {off}", hint)
     return Finding(about, "ok", f"{said}, its clock {offset_ms:+.0f} ms from ours")
+
+
+def _lake(address: Path | str) -> list[Finding]:
+    """Look at a lake: does it answer, how far behind is it, what is missing."""
+    try:
+        with access.open_reader(address) as reader:
+            counts, kind = reader.counts(), reader.kind
+            lag = max((max(reader.last_times(name).values(), default=0) for name in STREAMS), default=0)
+            gaps = reader.gaps(since=time.time_ns() - 24 * HOUR)
+    except OrderflowError as error:
+        return [Finding("lake", "problem", error.message, error.hint)]
+    total = sum(counts[name] for name in STREAMS if name in counts)
+    where = lake.parse(str(address))
+    found = [Finding("lake", "ok", f"{where}: {total:,} rows, {kind or 'nothing collected yet'}")]
+    if lag:
+        found.append(Finding("lag", "note", f"the newest row is {(time.time_ns() - lag) / 1e9:,.1f} s old"))
+    return [*found, _gaps(gaps)]
 
 
 def _database(db: Path) -> list[Finding]:

@@ -91,8 +91,7 @@ def _store(collector: Collector) -> dict[str, Any]:
     flushes = collector.flushes
     seconds = sorted(flushes.seconds)
     return {
-        "path": collector.plan.db.name,
-        "bytes": collector.plan.db.stat().st_size,
+        **_where(collector.plan),
         "rows_written": flushes.rows.total(),
         "rows_recovered": collector.recovered.total(),
         "rows_per_s": flushes.rows_per_s,
@@ -103,6 +102,21 @@ def _store(collector: Collector) -> dict[str, Any]:
         "served_at": collector.service.uri,
         "tidied": None if collector.tidying.last is None else msgspec.to_builtins(collector.tidying.last),
     }
+
+
+def _where(plan: Plan) -> dict[str, Any]:
+    """Return which store it is, and which share of it."""
+    if plan.lake is None:
+        return {"path": plan.db.name, "bytes": plan.db.stat().st_size}
+    return {"lake": str(plan.lake), **share_of(plan)}
+
+
+def share_of(plan: Plan) -> dict[str, Any]:
+    """Return the share of a lake that a collector holds; nothing where it has none."""
+    if (lease := plan.lease) is None:
+        return {}
+    told = {"number": lease.share, "of": lease.division.shares, "epoch": lease.epoch}
+    return {"share": {**told, lease.division.by: list(lease.names)}}
 
 
 def _venue(collector: Collector, name: str, health: VenueHealth | None, now: Nanos) -> dict[str, Any]:

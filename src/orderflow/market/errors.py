@@ -149,6 +149,10 @@ class StoreBroken(StoreUnusable):
     """A database that this process can use no more, and must open anew."""
 
 
+class ShareLost(StoreBroken):
+    """A share of a lake that another collector holds now: what is not written stays in the journal."""
+
+
 class RecordingUnreadable(Rejected):
     """A recording that is neither a capture nor a journal of ours, or is damaged."""
 

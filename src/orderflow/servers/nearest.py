@@ -26,7 +26,7 @@ class Nearest:
     """
 
     def __init__(
-        self, db: Path, *, token: str | None = None, taker_fee_bps: Mapping[str, float] | None = None
+        self, db: Path | str, *, token: str | None = None, taker_fee_bps: Mapping[str, float] | None = None
     ) -> None:
         self._db, self._token = db, token
         self._fees = declared_fees(taker_fee_bps)

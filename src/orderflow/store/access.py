@@ -30,6 +30,7 @@ import msgspec
 
 from orderflow.market.errors import DoorUnavailable, StoreUnusable
 from orderflow.market.events import Nanos
+from orderflow.store import lake
 from orderflow.store.identifiers import text
 from orderflow.store.opening import connect
 from orderflow.store.permits import only_reads
@@ -117,9 +118,18 @@ def announce(path: Path | str, found: Service) -> None:
     draft.replace(target)
 
 
+def announced(path: Path | str, *, simulated: bool, door: str) -> Service:
+    """Tell of a collector whose rows are read elsewhere: where its door is, and who may steer it."""
+    key = secrets.token_urlsafe(24)
+    found = Service("", key, os.getpid(), time.time_ns(), simulated, door, key)
+    announce(path, found)
+    return found
+
+
 def stop(connection: duckdb.DuckDBPyConnection, path: Path | str, found: Service) -> None:
     """Stop serving and remove the service file, if it is still that of this service."""
-    connection.execute(f"CALL quack_stop({text(found.uri)})").fetchall()
+    if found.uri:
+        connection.execute(f"CALL quack_stop({text(found.uri)})").fetchall()
     if (told := _told(path)) is not None and told.token == found.token:
         service_file(path).unlink(missing_ok=True)
 
@@ -127,7 +137,11 @@ def stop(connection: duckdb.DuckDBPyConnection, path: Path | str, found: Service
 def service(path: Path | str) -> Service | None:
     """Return the service of a database, or None where none answers (a killed process leaves its file)."""
     found = _told(path)
-    if found is None or (connection := _reached(Served(found.uri, found.token))) is None:
+    if found is None:
+        return None
+    if not found.uri:
+        return found if _lives(found.pid) else None
+    if (connection := _reached(Served(found.uri, found.token))) is None:
         return None
     connection.close()
     return found
@@ -150,7 +164,7 @@ class Reached(NamedTuple):
 def open_reader(where: Path | str, *, token: str = "") -> Reader:
     """Open a database to read: through the process that serves it, else the file itself, read-only.
 
-    `where` is a path, or an address like `quack:127.0.0.1:9555` together with its token.
+    `where` is a path, a lake's address, or one like `quack:127.0.0.1:9555` together with its token.
     Raises `StoreUnusable` in one line: no such file, another program's, locked by a process that does
     not serve it, or an address that does not answer.
     """
@@ -167,6 +181,8 @@ def reach(where: Path | str, *, token: str = "", settings: Settings | None = Non
                 f"{where} does not answer, or not to this token", hint="is its collector running?"
             )
         return Reached(connection, served)
+    if lake.is_lake(where):
+        return Reached(lake.open_to_read(lake.parse(str(where)), settings))
     path = Path(where)
     if (told := _told(path)) is not None:
         served = Served(told.uri, told.token)
@@ -205,6 +221,16 @@ def _reached(served: Served, settings: Settings | None = None) -> duckdb.DuckDBP
         connection.close()
         return None
     return connection
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _told(path: Path | str) -> Service | None:

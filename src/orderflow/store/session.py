@@ -16,6 +16,7 @@ from orderflow.market.errors import Disconnected, InvalidArgument, NoData, Store
 from orderflow.market.events import Nanos
 from orderflow.market.instruments import MARKETS, Series, venue_id
 from orderflow.market.streams import STREAMS
+from orderflow.store import layout
 from orderflow.store.answers import resolve
 from orderflow.store.identifiers import identifier
 from orderflow.store.statements import Parameter, micros, render
@@ -66,6 +67,7 @@ class Session:
         self._connection = connection
         self._served = served
         self._timeout_s = timeout_s
+        self._lake = served is None and layout.of(connection).lake
         self._views: set[str] = set()
         self._symbols: set[str] = set()
         self._archives: bool | None = None
@@ -136,6 +138,9 @@ class Session:
 
     def symbols(self) -> list[str]:
         """Return the symbols that the database was laid out for, in alphabetical order."""
+        if self._lake:
+            found = self.rows("SELECT DISTINCT value FROM about WHERE key = 'symbol' ORDER BY 1")
+            return [symbol for (symbol,) in found]
         ((found,),) = self.rows("SELECT enum_range((SELECT symbol FROM prices LIMIT 0))")
         return sorted(found)
 
@@ -160,7 +165,7 @@ class Session:
         """
         if stream not in STREAMS:
             raise InvalidArgument(f"unknown stream {stream[:40]!r}", hint=f"streams: {', '.join(STREAMS)}")
-        if symbol is None:
+        if symbol is None or self._lake:  # in a lake the views are of one table, in which rows are found
             return identifier(stream)
         symbol = self.symbol(symbol)
         if not self._has_archive():
