@@ -169,7 +169,7 @@ def _database(db: Path) -> list[Finding]:
     return found
 
 
-def _desk(db: Path, wanted: Following) -> Finding:
+def _desk(db: Path | str, wanted: Following) -> Finding:
     """Count the rows of every market in PostgreSQL and in the store."""
     about = f"postgres {wanted.schema}"
     desk = PostgresDesk(wanted.url, wanted.schema)
