@@ -11,15 +11,20 @@ import msgspec
 
 from orderflow.feed.journal import unfinished
 from orderflow.feed.rest import Rest
+from orderflow.jobs import tidy
 from orderflow.jobs.health import clock_problem
-from orderflow.market.errors import OrderflowError
+from orderflow.market.errors import OrderflowError, StoreUnusable
 from orderflow.market.events import HOUR, MS, Control
 from orderflow.market.streams import STREAMS
-from orderflow.store import access
+from orderflow.store import access, layout, mending, opening
+from orderflow.store.reader import Reader
 from orderflow.venues.spec import Hosts, Venue, answer
 
 REACH_S = 10.0
 ENDS_SOON_DAYS = 45
+TIDIED_WITHIN_HOURS = 1.0  # beside a collector, which does it four times an hour
+_MEND = "`orderflow doctor --repair` mends what can be mended, once nobody has the database open"
+_TIDY = "`orderflow tidy` does it now"
 _NEWER = "look for a newer version of crypto-orderflow"
 
 
@@ -40,8 +45,12 @@ async def examine(
     keys: Mapping[str, str] | None = None,
     offline: bool = False,
     clock_bound_ms: float = 1000.0,
+    thorough: bool = False,
 ) -> list[Finding]:
-    """Look at the venues and the database; never raises for what is wrong with them."""
+    """Look at the venues and the database; never raises for what is wrong with them.
+
+    `thorough` reads every row, and finds what is there twice.
+    """
     held = keys or {}
     reached = (
         []
@@ -58,7 +67,7 @@ async def examine(
             )
         )
     )
-    stored = await asyncio.to_thread(_database, db)
+    stored = await asyncio.to_thread(_database, db, thorough)
     today = datetime.now(UTC).date()
     return [*reached, *stored, *endings(venues, today), *_known_limits(venues)]
 
@@ -105,7 +114,48 @@ async def reachable(
     return Finding(about, "ok", f"{said}, its clock {offset_ms:+.0f} ms from ours")
 
 
-def _database(db: Path) -> list[Finding]:
+def repair(db: Path, *, memory_limit: str = "1GB") -> list[Finding]:
+    """Mend what can be mended of a database that nobody has open; return what was done.
+
+    Raises `StoreUnusable` where somebody has it open, or it cannot be opened at all.
+    """
+    done: list[str] = []
+    if access.service_file(db).exists() and access.service(db) is None:
+        access.service_file(db).unlink(missing_ok=True)
+        done.append("the service file of a process that is gone was removed")
+    if not db.is_file():
+        raise StoreUnusable(f"{db}: no such database", hint="`orderflow restore` brings a backup back")
+    connection = opening.open_for_writing(db, memory_limit=memory_limit, mending=True)
+    try:
+        done += mending.mend(connection)
+    finally:
+        connection.close()
+    return [Finding("repaired", "note", said) for said in done]
+
+
+def _kept(reader: Reader, db: Path, thorough: bool, running: bool) -> list[Finding]:
+    """Tell what is wrong with the rows and files, and when the database was tidied last."""
+    where = layout.Layout(root=layout.archive_root(db))
+    found = [
+        Finding("store", "problem" if one.wrong else "note", one.said, _MEND if one.wrong else "")
+        for one in reader.faults(where, thorough=thorough, running=running)
+    ]
+    if thorough and not found:
+        found.append(Finding("store", "ok", "every row was read: none is there twice, no file is damaged"))
+    done = tidy.last(reader.about())
+    if done is None:
+        found.append(Finding("tidying", "note", "not yet: a collector begins after two minutes", _TIDY))
+        return found
+    hours = (time.time_ns() - done.at) / HOUR
+    if done.problem:
+        found.append(Finding("tidying", "problem", f"{done.problem} ({hours:,.1f} hours ago)", _TIDY))
+    else:
+        late = running and hours > TIDIED_WITHIN_HOURS
+        found.append(Finding("tidying", "note" if late else "ok", f"the last was {hours:,.1f} hours ago"))
+    return found
+
+
+def _database(db: Path, thorough: bool) -> list[Finding]:
     about = f"database {db.name}"
     found: list[Finding] = []
     left = unfinished(Path(f"{db}.journal"))
@@ -118,13 +168,15 @@ def _database(db: Path) -> list[Finding]:
             *found,
             Finding(about, "note", f"{db} does not exist yet", "`orderflow init` or `orderflow up` makes it"),
         ]
+    kept: list[Finding] = []
     try:
         with access.open_reader(db) as reader:
+            kept = _kept(reader, db, thorough, running is not None)
             counts, kind = reader.counts(), reader.kind
             lag = max((max(reader.last_times(name).values(), default=0) for name in STREAMS), default=0)
             gaps = reader.gaps(since=time.time_ns() - 24 * HOUR)
     except OrderflowError as error:
-        return [*found, Finding(about, "problem", error.message, error.hint)]
+        return [*found, Finding(about, "problem", error.message, error.hint), *kept]
     total = sum(counts[name] for name in STREAMS if name in counts)
     size_mb = db.stat().st_size / 1e6
     found.append(Finding(about, "ok", f"{total:,} rows, {size_mb:.1f} MB, {kind or 'nothing collected yet'}"))
@@ -140,8 +192,7 @@ def _database(db: Path) -> list[Finding]:
         behind = (time.time_ns() - lag) / 1e9
         state = "problem" if running is not None and behind > 60 else "ok" if running is not None else "note"
         found.append(Finding("lag", state, f"the newest row is {behind:,.1f} s old"))
-    found.append(_gaps(gaps))
-    return found
+    return [*found, _gaps(gaps), *kept]
 
 
 def _gaps(gaps: Sequence[Any]) -> Finding:
