@@ -126,6 +126,15 @@ def test_the_brokers_address_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> No
     assert (found.publish_exchange, found.publish_streams) == ("orderflow", ("trades", "prices"))
 
 
+def test_postgresqls_address_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERFLOW_POSTGRES_URL", "postgresql://desk:secret@127.0.0.1/market")
+    monkeypatch.setenv("ORDERFLOW_POSTGRES_STREAMS", "large_trades, open_interest")
+    found = settings(desk="postgres")
+    assert "secret" not in f"{found!r} {found} {found.model_dump()}"
+    assert (found.postgres_schema, found.postgres_streams) == ("orderflow", ("large_trades", "open_interest"))
+    assert (found.desk, settings().desk) == ("postgres", "duckdb")
+
+
 WRONG: list[tuple[str, Any]] = [
     ("port", 70_000), ("port", "many"), ("flush_interval", 0), ("flush_interval", "nan"), ("book_interval", -1),
     ("memory_limit", "much"), ("log_level", "LOUD"), ("quack_port", 0), ("taker_fee_bps", "x"),

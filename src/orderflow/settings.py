@@ -5,10 +5,11 @@ Each field is `ORDERFLOW_<NAME>` in the environment; a few answer to the plain n
 working folder, or the one that `ORDERFLOW_CONFIG` names.
 """
 
+import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -39,6 +40,22 @@ class Settings(BaseSettings):
     )
 
     db: Path = Field(Path("data/orderflow.duckdb"), validation_alias=_named("db"))
+    store: str | None = Field(
+        None,
+        validation_alias=_named("store"),
+        description="instead of `db`: a lake, as ducklake:postgres:dbname=… host=… ; data = FOLDER or s3://…",
+    )
+    state: Path = Field(
+        Path("data/lake"),
+        validation_alias=_named("state"),
+        description="with a lake, what stays on this machine: journals, and what waits to be published",
+    )
+    share_by: str = Field(
+        "symbols",
+        pattern="^(symbols|venues)$",
+        validation_alias=_named("share_by"),
+        description="by what a lake is divided among its collectors",
+    )
     venues: Words = Field((), validation_alias=_named("venues"), description="all that are built, by default")
     symbols: Words = Field(SYMBOLS, validation_alias=_named("symbols", "SYMBOLS"))
     streams: Words = Field((), validation_alias=_named("streams"), description="all, by default")
@@ -150,6 +167,18 @@ class Settings(BaseSettings):
     publish_streams: Words = Field(
         (), validation_alias=_named("publish_streams"), description="all, by default"
     )
+    postgres_url: SecretStr | None = Field(
+        None,
+        validation_alias=_named("postgres_url"),
+        description="postgresql://user:password@host:port/database, where a desk's tables are kept up",
+    )
+    postgres_schema: str = Field("orderflow", validation_alias=_named("postgres_schema"))
+    postgres_streams: Words = Field(
+        (), validation_alias=_named("postgres_streams"), description="all of a desk's, by default"
+    )
+    desk: Literal["duckdb", "postgres"] = Field(
+        "duckdb", validation_alias=_named("desk"), description="which store answers /api/v1/exchange"
+    )
     cme_chart: bool = Field(
         False,
         validation_alias=_named("cme_chart"),
@@ -165,7 +194,21 @@ class Settings(BaseSettings):
         """The venues' keys that are set, by the names that users know them under."""
         return {} if self.pyth_api_key is None else {"PYTH_API_KEY": self.pyth_api_key}
 
-    @field_validator("venues", "symbols", "streams", "publish_streams", mode="before")
+    def as_environment(self) -> dict[str, str]:
+        """Return what was set, as the environment of another process that is to have the same settings."""
+        found: dict[str, str] = {}
+        for name in self.model_fields_set:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                value = value.get_secret_value()
+            if value is not None:
+                words = ",".join(value) if isinstance(value, tuple) else value
+                found[f"ORDERFLOW_{name.upper()}"] = (
+                    json.dumps(words) if isinstance(words, dict) else str(words)
+                )
+        return found
+
+    @field_validator("venues", "symbols", "streams", "publish_streams", "postgres_streams", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
         if isinstance(value, str):

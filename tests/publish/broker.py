@@ -101,10 +101,11 @@ class Listener(_Thread):
 
 
 class Wire(_Thread):
-    """A port in front of the broker. `cut` breaks every connection and refuses others, `hold` stops every byte."""
+    """A port in front of the broker, or of what listens at another one. `cut` breaks every connection and refuses others, `hold` stops every byte."""
 
-    def __init__(self) -> None:
+    def __init__(self, to: int = PORT) -> None:
         super().__init__()
+        self._to = to
         self.port = 0
         self._server: asyncio.Server | None = None
         self._flowing = asyncio.Event()
@@ -145,7 +146,7 @@ class Wire(_Thread):
             one.transport.abort()
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(HOST, PORT)
+        there, back = await asyncio.open_connection(HOST, self._to)
         self._open |= {writer, back}
         try:
             await asyncio.gather(self._carry(reader, back), self._carry(there, writer))

@@ -1,7 +1,9 @@
 """The HTTP door: statuses, health, metrics, who may come in, and ports that cannot be had."""
 
 import asyncio
+import dataclasses
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -267,3 +269,34 @@ def test_a_wrong_format_in_the_body_is_refused_even_where_the_query_names_a_righ
         right = door.post("/tools/xv_prices?format=xml", json={"symbol": "BTCUSDT", "format": "json"})
         assert right.status_code == 200
         assert right.text.startswith("<answer")
+
+
+# ── What takes a while ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("history_candles", {"symbol": "BTCUSDT"}),
+        ("aggregate_by_timeframe", {"symbol": "BTCUSDT"}),
+        ("call_tool", {"name": "history_candles", "arguments": {"symbol": "BTCUSDT"}}),
+    ],
+    ids=["by its name", "by an old name", "through call_tool"],
+)
+def test_a_question_to_the_store_keeps_nobody_waiting(asked: tuple[str, dict[str, Any]]) -> None:
+    go, known = threading.Event(), context()
+
+    class Slow:
+        def __getattr__(self, name: str) -> Any:
+            assert name != "bars" or go.wait(30)
+            return getattr(known.history, name)
+
+    async def ask() -> tuple[bool, bool]:
+        caller = Local(dataclasses.replace(known, history=Slow()))  # type: ignore[arg-type]
+        slow = asyncio.create_task(caller.call(*asked))
+        quick = await caller.call("xv_prices", {"symbol": "BTCUSDT"})
+        answered_first = not slow.done() and quick.failure is None
+        go.set()
+        return answered_first, (await slow).failure is None
+
+    assert asyncio.run(ask()) == (True, True)

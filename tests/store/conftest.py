@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orderflow.market.events import SECOND, Nanos
-from orderflow.store import access, opening, runs, tables
+from orderflow.store import access, layout, opening, runs, tables
 from orderflow.store.reader import Reader
 from tests.store.market import Market
 
@@ -19,10 +19,16 @@ T0: Nanos = 1_763_683_200 * SECOND  # 2025-11-21T00:00:00Z
 class Filled:
     """A laid-out database, written to with times in seconds after midnight of 21 November 2025."""
 
-    def __init__(self, path: Path, symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT", "XRPUSDT")) -> None:
+    def __init__(
+        self,
+        path: Path,
+        symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT", "XRPUSDT"),
+        connection: tables.Connection | None = None,
+    ) -> None:
         self.path = path
-        self.connection = opening.open_for_writing(path)
+        self.connection = opening.open_for_writing(path) if connection is None else connection
         tables.create(self.connection, symbols)
+        self._layout = layout.of(self.connection)
 
     def at(self, seconds: float) -> Nanos:
         return T0 + round(seconds * SECOND)
@@ -44,7 +50,7 @@ class Filled:
         }  # fmt: skip
         names = ", ".join(f'"{name}"' for name in row)
         self.connection.execute(
-            f"INSERT INTO {stream}_hot ({names}, timestamp, received)"
+            f"INSERT INTO {self._layout.hot(stream)} ({names}, timestamp, received)"
             f" VALUES ({', '.join('?' for _ in row)}, make_timestamp(?), make_timestamp(?))",
             [*row.values(), self.at(at) // 1000, self.at(at + 0.25) // 1000],
         )

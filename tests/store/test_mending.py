@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from orderflow.jobs import doctor
+from orderflow.jobs import doctor, upkeep
 from orderflow.market.errors import StoreUnusable
 from orderflow.market.events import HOUR
 from orderflow.store import archive, backfills, checking, layout, mending, opening, tables
@@ -44,7 +44,7 @@ def files(made: Filled) -> list[Path]:
 def mended(made: Filled) -> str:
     """Mend as the command does, with the database opened for it alone; return what was said."""
     made.connection.close()
-    said = "\n".join(one.said for one in doctor.repair(made.path))
+    said = "\n".join(one.said for one in upkeep.repair(made.path))
     made.connection = opening.open_for_writing(made.path)
     assert [one for one in checking.check(made.connection, thorough=True) if one.wrong] == []
     return said
@@ -94,7 +94,7 @@ def test_a_database_that_was_moved_finds_its_archive_again(kept: Filled, tmp_pat
     layout.archive_root(kept.path).rename(layout.archive_root(moved))
     kept.path = moved
     assert "the views look for the archive where it lies now" in "".join(
-        one.said for one in doctor.repair(moved)
+        one.said for one in upkeep.repair(moved)
     )
     kept.connection = opening.open_for_writing(moved)
     assert Reader(kept.connection).checksums() == before
@@ -109,7 +109,7 @@ def test_a_database_that_was_moved_without_its_archive_is_one_clear_line_and_can
     shutil.move(layout.archive_root(kept.path), tmp_path / "elsewhere")
     with pytest.raises(StoreUnusable, match="not all of its archive with it"):
         opening.open_for_writing(alone)
-    assert len(doctor.repair(alone)) >= 4  # three files, and the views
+    assert len(upkeep.repair(alone)) >= 4  # three files, and the views
     kept.path, kept.connection = alone, opening.open_for_writing(alone)
     assert ids(kept) == [10, 11, 12]
 
@@ -213,9 +213,9 @@ def test_a_service_file_of_a_process_that_is_gone_is_removed(kept: Filled) -> No
 
 def test_what_somebody_has_open_is_not_mended(kept: Filled, elsewhere: Any) -> None:
     code = (
-        "import sys; from orderflow.jobs import doctor; from orderflow.market.errors import StoreUnusable\n"
+        "import sys; from orderflow.jobs import upkeep; from orderflow.market.errors import StoreUnusable\n"
         "from pathlib import Path\n"
-        "try: doctor.repair(Path(sys.argv[1]))\n"
+        "try: upkeep.repair(Path(sys.argv[1]))\n"
         "except StoreUnusable as error: print(error.message)"
     )
     assert "has it open for writing" in elsewhere(code, kept.path)

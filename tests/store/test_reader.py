@@ -61,8 +61,10 @@ def test_a_top_has_its_twenty_levels_in_order(filled: Any, reader: Reader) -> No
 
 
 def test_latest_funding_carries_its_times_in_nanoseconds(filled: Any, reader: Reader) -> None:
-    filled.put("funding_rates", 1, 1, venue="binance_futures", funding_rate=0.0001, interval_hours=8.0)
-    filled.connection.execute("UPDATE funding_rates_hot SET next_funding_time = '2025-11-21 08:00:00'")
+    filled.put(
+        "funding_rates", 1, 1, venue="binance_futures", funding_rate=0.0001, interval_hours=8.0,
+        next_funding_time="2025-11-21 08:00:00",
+    )  # fmt: skip
     (found,) = reader.fundings("BTCUSDT")
     next_ts = filled.at(8 * 3600)
     assert found == Funding(

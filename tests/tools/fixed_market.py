@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from orderflow.market.events import (
     HOUR,
@@ -24,6 +25,7 @@ from orderflow.market.events import (
 )
 from orderflow.store import runs, tables
 from orderflow.store.reader import Reader
+from orderflow.store.sandbox import Found
 from orderflow.tools.context import Context
 
 NOW: Nanos = 1_763_683_200 * SECOND  # 2025-11-21T00:00:00Z
@@ -44,6 +46,11 @@ class FakeLatest:
         self.kind: str | None = kind
         self.gaps = list(gaps)
         self._quotes, self._tops, self._others = quotes, tops, others
+
+    @property
+    def heard(self) -> bool:
+        """Whether anything was received at all."""
+        return bool(self._quotes or self._tops)
 
     def quotes(self, symbol: str | None) -> list[Quote]:
         return [one for one in self._quotes if symbol in (None, one.symbol)]
@@ -174,11 +181,14 @@ def context(latest: FakeLatest | None = None, health: dict[str, Any] | None = No
         gaps=lambda *, since=None, until=None: known.gaps,
         health=lambda: HEALTHY if health is None else health,
         clock=lambda: NOW,
-        history=history() if known.symbols() else None,
+        history=history() if known.heard else None,
+        sql=lambda statement, limits=None, /: FOUND,
         fees=FEES,
         **more,
     )
 
+
+FOUND = Found(pa.table({"venue": ["binance_futures", "binance_spot"], "trades": [3, 4]}), False, 0.25)
 
 HEALTHY: dict[str, Any] = {
     "status": "healthy",

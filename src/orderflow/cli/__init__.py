@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from orderflow.cli import asking, backfilling, collecting, feeding, keeping, storing
+from orderflow.cli import asking, backfilling, collecting, feeding, keeping, storing, taking
 from orderflow.market.errors import InvalidArgument, OrderflowError
 
 app = typer.Typer(
@@ -29,6 +29,8 @@ for command in (
     storing.doctor,
     storing.init,
     storing.replay,
+    taking.sql,
+    taking.export,
     backfilling.backfill,
     keeping.tidy,
     keeping.backup,
@@ -36,6 +38,7 @@ for command in (
     collecting.record,
 ):
     app.command()(command)
+app.command("import")(taking.take_in)
 app.add_typer(feeding.feeds, name="feeds")
 
 

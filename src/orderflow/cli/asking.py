@@ -15,12 +15,14 @@ from orderflow.cli.surroundings import (
     Json,
     Port,
     Token,
+    chosen_desk,
     chosen_settings,
     dumped,
     log_to_stderr,
     run,
     stop_on_signals,
     tell,
+    where,
 )
 from orderflow.market.errors import InvalidArgument
 
@@ -43,7 +45,7 @@ def call(
 
     chosen = chosen_settings(db=nearest_db(db), token=token)
     log_to_stderr("ERROR")
-    nearest = Nearest(chosen.db, token=chosen.token, taker_fee_bps=chosen.taker_fee_bps)
+    nearest = Nearest(where(chosen, db), token=chosen.token, taker_fee_bps=chosen.taker_fee_bps)
     form: Any = "json" if json else format
     reply = asyncio.run(nearest.call(name, _arguments(arguments or []), form))
     if reply.failure is None:
@@ -72,7 +74,7 @@ def mcp(
 
     chosen = chosen_settings(db=nearest_db(db), toolset=toolsets, token=token)
     log_to_stderr("WARNING")
-    nearest = Nearest(chosen.db, token=chosen.token, taker_fee_bps=chosen.taker_fee_bps)
+    nearest = Nearest(where(chosen, db), token=chosen.token, taker_fee_bps=chosen.taker_fee_bps)
     asyncio.run(door.stdio(nearest, chosen.toolset))
 
 
@@ -86,23 +88,25 @@ def serve(
     """Serve the HTTP door alone: beside a collector that runs without one, or over what is stored."""
     chosen = chosen_settings(db=nearest_db(db), host=host, port=port, token=token)
     log_to_stderr("WARNING")
-    run(_serve(chosen, json))
+    run(_serve(chosen, where(chosen, db), json))
 
 
-async def _serve(chosen: "Settings", as_json: bool) -> None:
+async def _serve(chosen: "Settings", store: Path | str, as_json: bool) -> None:
     from orderflow.servers import http
     from orderflow.servers.nearest import Nearest
+    from orderflow.store import access
 
+    desk = chosen_desk(chosen, lambda: access.open_reader(chosen.db))
     taken = http.listen(chosen.host, chosen.port, chosen.token)
-    nearest = Nearest(chosen.db, token=chosen.token, taker_fee_bps=chosen.taker_fee_bps)
-    door = http.app(nearest, token=chosen.token, toolset=chosen.toolset)
+    nearest = Nearest(store, token=chosen.token, taker_fee_bps=chosen.taker_fee_bps)
+    door = http.app(nearest, token=chosen.token, toolset=chosen.toolset, desk=desk)
     stop = stop_on_signals()
-    found = {"ready": True, "db": str(chosen.db)}
+    found = {"ready": True, "db": str(store)}
     serving = asyncio.ensure_future(
         http.serve(
             door,
             taken=taken,
-            ready=lambda url: tell(as_json, found | {"http": url}, f"{url} answers from {chosen.db}"),
+            ready=lambda url: tell(as_json, found | {"http": url}, f"{url} answers from {store}"),
         )
     )
     stopping = asyncio.ensure_future(stop.wait())

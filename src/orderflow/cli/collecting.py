@@ -2,24 +2,29 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orderflow.cli.sharing import Child, Most, Part, Ray, Shard, Shards, share
 from orderflow.cli.surroundings import (
     DEMO_DB,
     Db,
     Host,
     Json,
     Port,
+    Postgres,
     Publish,
     Simulator,
+    Store,
     Streams,
     Symbols,
     Token,
     Venues,
+    chosen_desk,
     chosen_forms,
     chosen_settings,
     log_to_stderr,
@@ -40,11 +45,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 10.0
+QUESTION_S = 20.0  # that a tool's question to the store may take: it shares the machine with the flushes
 FIRST_ANSWER_S = 20.0  # a venue that has not spoken by then is named and not waited for
 
 
 def up(
     db: Db = None,
+    store: Store = None,
+    shard: Shard = None,
+    shards: Shards = None,
+    most: Most = None,
+    ray: Ray = None,
     venues: Venues = None,
     symbols: Symbols = None,
     streams: Streams = None,
@@ -56,12 +67,15 @@ def up(
         bool | None, typer.Option(help="Fill the gaps that are known.", show_default="yes")
     ] = None,
     publish: Publish = None,
+    postgres: Postgres = None,
     simulator: Simulator = None,
+    child: Child = False,
     json: Json = False,
 ) -> None:
     """Collect live from the venues and answer at the doors, until stopped."""
     flags = {
         "db": db,
+        "store": store,
         "venues": venues,
         "symbols": symbols,
         "streams": streams,
@@ -71,12 +85,22 @@ def up(
         "keep_journal": keep_journal,
         "backfill": backfill,
         "publish_url": publish,
+        "postgres_url": postgres,
     }
     chosen = chosen_settings(**flags)
     forms = chosen_forms(chosen)
     plan = planned(chosen, forms, simulated_hosts(simulator, forms))
     log_to_stderr(chosen.log_level)
-    run(_collect(chosen, plan, flags, lambda collector, url: _say_ready(collector, url, json)))
+
+    def collect(plan: "Plan") -> Coroutine[Any, Any, None]:
+        return _collect(chosen, plan, flags, lambda collector, url: _say_ready(collector, url, json))
+
+    part = Part(shard, shards, most, ray, child)
+    run(
+        collect(plan)
+        if plan.lake is None and not part
+        else share(chosen, plan, part, collect, simulator, json)
+    )
 
 
 def demo(
@@ -209,7 +233,9 @@ async def _collect(
     from orderflow.jobs.control import Control
     from orderflow.servers import http
     from orderflow.servers.callers import Local
+    from orderflow.store.reader import Reader
 
+    desk = chosen_desk(chosen, lambda: nullcontext(Reader(collector.connection)))
     taken = http.listen(chosen.host, chosen.port, chosen.token)
     url = http.url(taken)
     try:
@@ -219,7 +245,12 @@ async def _collect(
         taken.close()
         raise
     control, manager = Control(collector), Manager()
-    door = http.app(Local(_context(collector, chosen)), token=chosen.token, toolset=chosen.toolset)
+    door = http.app(
+        Local(_context(collector, chosen)),
+        token=chosen.token,
+        toolset=chosen.toolset,
+        desk=desk,
+    )
     http.steer(door, control, collector.service.key)
     stop = stop_on_signals(collector.hurry)
     Following(collector, control, manager, chosen, flags).on_hangup()
@@ -245,7 +276,10 @@ async def _collect(
 
 
 def _context(collector: "Collector", chosen: "Settings") -> Any:
+    from functools import partial
+
     from orderflow.jobs.health import of_collector
+    from orderflow.store import sandbox
     from orderflow.store.reader import Reader
     from orderflow.tools.context import Context, declared_fees
 
@@ -253,7 +287,8 @@ def _context(collector: "Collector", chosen: "Settings") -> Any:
         latest=collector.live,
         gaps=collector.live.gaps,
         health=lambda: of_collector(collector),
-        history=Reader(collector.connection),
+        history=Reader(collector.connection, timeout_s=QUESTION_S),
+        sql=partial(sandbox.ask, collector.plan.db),
         fees=declared_fees(chosen.taker_fee_bps),
     )
 
@@ -271,16 +306,32 @@ async def _report_again_and_again(collector: "Collector", manager: "Manager") ->
         manager.tell(f"STATUS={len(collector.plan.venues)} venues: {said}")
 
 
+def _where(collector: "Collector", url: str) -> list[str]:
+    plan = collector.plan
+    if plan.lake is None:
+        return [
+            f"  MCP       {url}/mcp   {url}/sse   or stdio: orderflow mcp --db {plan.db}",
+            f"  database  {plan.db}, served at {collector.service.uri} (token in {plan.db}.quack)",
+        ]
+    told = [f"  MCP       {url}/mcp   {url}/sse", f"  lake      {plan.lake}"]
+    if (lease := plan.lease) is not None:
+        told.append(f"  share     {lease.share} of {lease.division.shares}: {', '.join(lease.names)}")
+    return told
+
+
 def _say_ready(collector: "Collector", url: str, as_json: bool) -> None:
+    from orderflow.jobs.health import share_of
+
     plan = collector.plan
     said = {
         "ready": True,
         "kind": plan.kind,
         "http": url,
         "mcp": f"{url}/mcp",
-        "db": str(plan.db),
-        "quack": collector.service.uri,
+        **({} if plan.lake else {"quack": collector.service.uri}),
+        "db": str(plan.lake or plan.db),
         "token_file": f"{plan.db}.quack",
+        **share_of(plan),
         "core": collector.created.core,
         "others": collector.created.others,
         "recovered_rows": collector.recovered.total(),
@@ -289,8 +340,7 @@ def _say_ready(collector: "Collector", url: str, as_json: bool) -> None:
         [
             f"crypto-orderflow collects {', '.join(plan.venues)} ({plan.kind})",
             f"  HTTP      {url}   (/health /tools /docs /metrics)",
-            f"  MCP       {url}/mcp   {url}/sse   or stdio: orderflow mcp --db {plan.db}",
-            f"  database  {plan.db}, served at {collector.service.uri} (token in {plan.db}.quack)",
+            *_where(collector, url),
         ]
     )
     tell(as_json, said, text)

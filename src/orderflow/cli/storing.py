@@ -13,12 +13,15 @@ from orderflow.cli.surroundings import (
     Symbols,
     Venues,
     chosen_forms,
+    chosen_lake,
     chosen_settings,
+    following,
     log_to_stderr,
     progress,
     simulated_hosts,
     tell,
     utc,
+    where,
 )
 
 if TYPE_CHECKING:
@@ -27,19 +30,24 @@ if TYPE_CHECKING:
 
 def init(db: Db = None, symbols: Symbols = None, json: Json = False) -> None:
     """Create the database: a table per stream, and a named view for each series."""
-    from orderflow.store import opening, tables
+    from orderflow.store import lake, opening, tables
 
     chosen = chosen_settings(db=db, symbols=symbols)
-    chosen.db.parent.mkdir(parents=True, exist_ok=True)
-    connection = opening.open_for_writing(chosen.db)
+    address = chosen_lake(chosen) if db is None else None
+    if address is not None:
+        connection = lake.open_for_writing(address)
+    else:
+        chosen.db.parent.mkdir(parents=True, exist_ok=True)
+        connection = opening.open_for_writing(chosen.db)
+    made = str(address or chosen.db)
     try:
         created = tables.create(connection, chosen.symbols)
     finally:
         connection.close()
     tell(
         json,
-        {"db": str(chosen.db), "core": created.core, "others": created.others},
-        f"{chosen.db}: {created.core} core series and {created.others} others, for {len(chosen.symbols)} symbols",
+        {"db": made, "core": created.core, "others": created.others},
+        f"{made}: {created.core} core series and {created.others} others, for {len(chosen.symbols)} symbols",
     )
 
 
@@ -133,21 +141,24 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Look at the venues and the database: reachable, healthy, how far behind, what is missing."""
-    from orderflow.jobs import doctor as job
+    from orderflow.jobs.doctor import examine
+    from orderflow.jobs.upkeep import repair as mend
 
     chosen = chosen_settings(db=db, venues=venues)
     log_to_stderr("ERROR")
     forms = chosen_forms(chosen)
     hosts = simulated_hosts(simulator, forms)
-    mended = job.repair(chosen.db, memory_limit=chosen.memory_limit) if repair else []
+    place = where(chosen, db)
+    mended = mend(place, memory_limit=chosen.memory_limit) if repair else []
     found = mended + asyncio.run(
-        job.examine(
-            chosen.db,
+        examine(
+            place,
             forms,
             hosts,
             keys=chosen.keys,
             offline=offline,
             clock_bound_ms=chosen.clock_bound,
+            postgres=following(chosen),
             thorough=thorough or repair,
         )
     )

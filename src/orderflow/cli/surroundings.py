@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from orderflow.jobs.plan import Plan
     from orderflow.jobs.tidy import Keeping
     from orderflow.publish import Publishing
+    from orderflow.servers.desk import Desk
     from orderflow.settings import Settings
+    from orderflow.store.desk import Following
+    from orderflow.store.desk.stored import Open
+    from orderflow.store.lake import Lake
     from orderflow.venues.spec import Hosts, Venue
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for machines.")]
@@ -37,6 +41,14 @@ Simulator = Annotated[
     typer.Option(help="Address of a simulator (`python -m orderflow.sim`) to collect from instead."),
 ]
 
+Store = Annotated[
+    str | None,
+    typer.Option(
+        help="A lake instead of a file: ducklake:postgres:dbname=… host=… ; data = FOLDER or s3://…",
+        show_default="none",
+    ),
+]
+
 Publish = Annotated[
     str | None,
     typer.Option(
@@ -45,6 +57,16 @@ Publish = Annotated[
     ),
 ]
 
+Postgres = Annotated[
+    str | None,
+    typer.Option(
+        help="PostgreSQL to keep a desk's tables in, as postgresql://127.0.0.1/market; with a password better"
+        " as ORDERFLOW_POSTGRES_URL.",
+        show_default="nowhere",
+    ),
+]
+
+LAKE_FLUSH_S = 5.0
 DEMO_DB = Path("data/demo.duckdb")
 
 
@@ -81,14 +103,16 @@ def planned(chosen: "Settings", forms: dict[str, "Venue"], hosts: dict[str, "Hos
     if unknown := [name for name in chosen.streams if name not in STREAMS]:
         raise InvalidArgument(f"no stream is called {unknown[0]!r}", hint=f"streams: {', '.join(STREAMS)}")
     mega = 1_000_000
+    lake = chosen_lake(chosen)
     return Plan(
-        db=chosen.db,
+        db=chosen.db if lake is None else chosen.state,
+        lake=lake,
         venues=forms,
         symbols=chosen.symbols,
         streams=chosen.streams or None,
         kind="simulated" if hosts else "live",
         hosts=hosts,
-        flush_interval_s=chosen.flush_interval,
+        flush_interval_s=_flush_interval(chosen, lake is not None),
         book_interval_ms=chosen.book_interval,
         keep_journal=chosen.keep_journal,
         memory_limit=chosen.memory_limit,
@@ -104,6 +128,7 @@ def planned(chosen: "Settings", forms: dict[str, "Venue"], hosts: dict[str, "Hos
         stop_within_s=chosen.stop_within,
         backfill_hours=chosen.backfill_hours if chosen.backfill else None,
         publish=_publishing(chosen),
+        postgres=following(chosen),
         keeping=chosen_keeping(chosen),
     )
 
@@ -121,6 +146,30 @@ def chosen_keeping(chosen: "Settings") -> "Keeping":
     )
 
 
+def chosen_lake(chosen: "Settings") -> "Lake | None":
+    """Return the lake that the settings name; None where the store is a file."""
+    from orderflow.store import lake
+
+    if chosen.store is None:
+        return None
+    if not lake.is_lake(chosen.store):
+        raise InvalidArgument(
+            f"store: {chosen.store!r} is no lake",
+            hint="a file is named by `db`; a lake as ducklake:postgres:…",
+        )
+    return lake.parse(chosen.store)
+
+
+def where(chosen: "Settings", db: Path | None = None) -> "Path | str":
+    """Return the store that is asked: the file that was named, else the settings' lake, else their file."""
+    return chosen.db if db is not None or chosen_lake(chosen) is None else str(chosen.store)
+
+
+def _flush_interval(chosen: "Settings", lake: bool) -> float:
+    # each flush of a lake is a file a stream
+    return LAKE_FLUSH_S if lake and "flush_interval" not in chosen.model_fields_set else chosen.flush_interval
+
+
 def _publishing(chosen: "Settings") -> "Publishing | None":
     """Return where to publish, if anywhere."""
     if chosen.publish_url is None or not (url := chosen.publish_url.get_secret_value()):
@@ -131,6 +180,33 @@ def _publishing(chosen: "Settings") -> "Publishing | None":
     return Publishing(
         url=url, exchange=chosen.publish_exchange, streams=chosen.publish_streams or tuple(STREAMS)
     )
+
+
+def following(chosen: "Settings") -> "Following | None":
+    """Return where to keep a desk's tables, if anywhere."""
+    if not (url := _postgres_url(chosen)):
+        return None
+    from orderflow.store.desk import STREAMS, Following
+
+    return Following(url=url, schema=chosen.postgres_schema, streams=chosen.postgres_streams or STREAMS)
+
+
+def chosen_desk(chosen: "Settings", open: "Open") -> "Desk":
+    """Return who answers a desk's questions: `open` opens our own store, where that is chosen."""
+    from orderflow.store.desk import PostgresDesk, StoredDesk
+
+    if chosen.desk == "duckdb":
+        return StoredDesk(open)
+    if not (url := _postgres_url(chosen)):
+        raise InvalidArgument(
+            "desk is postgres, and there is no postgres_url",
+            hint="ORDERFLOW_POSTGRES_URL=postgresql://user:password@127.0.0.1:5432/market",
+        )
+    return PostgresDesk(url, chosen.postgres_schema)
+
+
+def _postgres_url(chosen: "Settings") -> str:
+    return "" if chosen.postgres_url is None else chosen.postgres_url.get_secret_value()
 
 
 def simulated_hosts(simulator: str | None, forms: dict[str, "Venue"]) -> dict[str, "Hosts"]:

@@ -5,7 +5,7 @@ becomes a `Gap` that is open until data joins again. Without clocks: times are t
 so that a replay finds the same gaps.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -164,8 +164,11 @@ class Sync:
         self._tapes[symbol, merged] = _Tape(id, ts)
         if last is not None and first > last.id + 1:
             self._missed(symbol, last, first, ts)
-        elif self.open and ("trades", symbol) in self.open:
-            self._close("trades", symbol, ts, nothing_missed=True)
+        elif (gap := self.open.get(("trades", symbol))) is not None and (
+            last is not None or ts > gap.from_ts
+        ):
+            # where the tape is not known, since it was another's, trades join nothing: what is older was stored
+            self._close("trades", symbol, ts, nothing_missed=last is not None)
 
     def _begun_again(self, symbol: str, merged: bool, last: _Tape, id: int, ts: Nanos) -> None:
         """Take the first id of a new counting; how many were missed between the two is not known."""
@@ -312,6 +315,13 @@ class Sync:
         for merged, id, ts in kept.tapes:
             self._tapes[kept.symbol, merged] = _Tape(id, ts)
         self.open.update({(gap.stream, gap.symbol): gap for gap in kept.open})
+
+
+def with_open_gaps(venue: str, gaps: Mapping[str, list[Gap]], ts_recv: Nanos) -> Iterator[Frame]:
+    """Yield frames by which each symbol's gaps go on, of which no book and no tape is known."""
+    for symbol, mine in gaps.items():
+        kept = _Kept(symbol, [], [], None, 0, [], 0, False, [], mine)
+        yield Frame(venue, ts_recv, msgspec.msgpack.encode(kept), "book")
 
 
 def _crossed(top: BookTop) -> bool:

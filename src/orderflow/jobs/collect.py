@@ -9,7 +9,6 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -22,16 +21,18 @@ from orderflow.feed.journal import Journal, Position
 from orderflow.feed.limits import ConnectBudget
 from orderflow.feed.live import Feed, Feeds
 from orderflow.feed.recordings import recording
-from orderflow.jobs.backfill import Asked, Backfill
+from orderflow.jobs import filling, sharing
 from orderflow.jobs.pipeline import Pipeline
-from orderflow.jobs.plan import Flushes, Plan
+from orderflow.jobs.plan import Flushes, Lease, Plan
 from orderflow.jobs.tidy import Tidying
-from orderflow.market.errors import InvalidArgument, StoreBroken, StoreUnusable
-from orderflow.market.events import HOUR, Gap, Nanos
+from orderflow.market.errors import InvalidArgument, ShareLost, StoreBroken, StoreUnusable
+from orderflow.market.events import HOUR, Nanos
 from orderflow.publish import Publisher, Publishing
-from orderflow.store import access, messages, opening, runs, tables
+from orderflow.store import access, lake, messages, runs, tables
 from orderflow.store.access import Service
+from orderflow.store.desk import Follower
 from orderflow.store.live import Live
+from orderflow.store.reader import Reader
 from orderflow.store.runs import Kind, Run
 from orderflow.store.writer import Batch, Writer
 from orderflow.venues.spec import Venue
@@ -44,12 +45,9 @@ RECOVERY_ROWS = 50_000
 CHECKPOINT_BYTES = 8 * 1024 * 1024  # of the log: so much is brought into the file in a tenth of a second
 RETRY_S = 1.0  # after the disk refused
 LAG_PERIOD_S = 0.1
+TIDY_LOOK_S = 10.0
+TIDY_EVERY_S = 120.0
 HURRY_BYTES = 8 * 1024 * 1024  # received and not yet journalled: then looking at it comes later
-BACKFILL_FIRST_S = 5.0  # by then a restart's gaps have closed
-BACKFILL_EVERY_S = 30.0
-BACKFILL_RETRY: Nanos = HOUR  # for what failed
-BACKFILL_SHARE = 0.4  # of a venue's allowance: snapshots and polls need the rest
-BACKFILL_EASE = 2.0  # rests after each write, twice as long as it took
 # The thread that flushes packs rows in Python: the loop must not wait for its turn as long as the usual 5 ms.
 SWITCH_INTERVAL_S = 0.001
 # Events and frames hold no cycles, so collecting them is left to reference counts; a full look at
@@ -80,7 +78,7 @@ class Collector:
         self._collecting = False
         self._held: list[Frame] = []  # arrived, and the disk did not take it yet
         self._unwritten: deque[Batch] = deque()  # taken from the writer, and not yet in the database
-        self._connection = opening.open_for_writing(plan.db, memory_limit=plan.memory_limit)
+        self._connection = sharing.opened(plan)
         try:
             self._open(door)
         except BaseException:
@@ -93,7 +91,7 @@ class Collector:
         key = f"{plan.kind} {self.started}"
         runs.check(self._connection, plan.kind)
         about = {"kind": plan.kind, "version": __version__, "run": key, "started": self.started}
-        about["symbols"] = list(plan.symbols)
+        about |= {"symbols": list(plan.symbols), "venues": list(plan.venues)}
         self.journal = Journal(plan.journal, about=about, keep=plan.keep_journal)
         try:
             self.backlog = Backlog(self.journal.reread, memory_bytes=plan.backlog_memory)
@@ -104,28 +102,40 @@ class Collector:
                 None,
                 large_trade_usd=plan.large_trade_usd,
                 outlet=None if self.publisher is None else self.publisher.outbox,
+                box=plan.box,
+                since=sharing.read_from(plan, self.journal.left, self.started),
+                lists=partial(sharing.lists, plan),
             )
-            self.pipeline = Pipeline(
-                plan.known,
-                self._writer,
-                self.live,
-                want_snapshot=self._want_snapshot,
-                book_interval_ms=plan.book_interval_ms,
-            )
+            self.pipeline = self._pipeline()
             self._recover()
             self.run_row = self._begin_run(key)
+            wanted = plan.postgres
+            self.follower = None if wanted is None else Follower(wanted, Reader(self._connection))
             self.tidying = Tidying(self._connection, plan.keeping, self._flushing)
-            self.service: Service = access.serve(
-                self._connection, plan.db, port=plan.quack_port, simulated=plan.kind == "simulated", door=door
-            )
+            self.service: Service = self._serve(door)
         except BaseException:
             self.journal.close()
             raise
 
+    def _pipeline(self) -> Pipeline:
+        return Pipeline(
+            self.plan.known,
+            self._writer,
+            self.live,
+            want_snapshot=self._want_snapshot,
+            book_interval_ms=self.plan.book_interval_ms,
+        )
+
+    def _serve(self, door: str) -> Service:
+        plan, simulated = self.plan, self.plan.kind == "simulated"
+        if plan.lake is not None:  # readers attach the lake itself
+            return access.announced(plan.db, simulated=simulated, door=door)
+        return access.serve(self._connection, plan.db, port=plan.quack_port, simulated=simulated, door=door)
+
     def _publisher(self, wanted: Publishing) -> Publisher:
-        committed = messages.committed(self._connection)
+        committed = messages.committed(self._connection, self.plan.box)
         publisher = Publisher(wanted, self.plan.outbox, committed=committed)
-        messages.begin(self._connection, publisher.outbox.last)
+        messages.begin(self._connection, publisher.outbox.last, self.plan.box)
         return publisher
 
     # ── Beginning ─────────────────────────────────────────────────────────────────────────────
@@ -133,23 +143,38 @@ class Collector:
     def _recover(self) -> None:
         """Bring what a killed run had received, and had not yet in its tables, into them."""
         left, before = list(self.journal.left), None
-        for path in left:
+        for path in list(left):
             found = recording(path, after=before)
             before = path
             for place, batch in enumerate(found):
+                if not place and (others := sharing.foreign(self.plan, found.about)):
+                    log.warning("%s stays as it is: it has %s, of other shares", path, ", ".join(others[:5]))
+                    left.remove(path)
+                    break
                 if not place:
                     self._writer.run = self._left_run(found.about)
                     self.pipeline.only(found.about.get("symbols"))
                 self.pipeline.take(batch)
                 if self._writer.waiting >= RECOVERY_ROWS:
-                    self.recovered.update(self._writer.flush().rows)
-            self.recovered.update(self._writer.flush().rows if self._writer.run else {})
+                    self._write_recovered()
+            if self._writer.run:
+                self._write_recovered()
         if left:
             log.info("recovered %d rows from %d journal segments", self.recovered.total(), len(left))
+        if self.plan.lake is not None:  # others may have collected since: the lake alone says how it stands
+            self.live = Live(self.plan.kind, self.plan.symbols)
+            self.pipeline = self._pipeline()
+            self._take(list(sharing.going_on(self._connection, self.plan, time.time_ns())))
         # Where books and tapes stand must be in this run's journal before theirs goes, or a second
         # kill would leave nothing by which the trades missed in between can be told.
         self.journal.append(list(self.pipeline.keep_books(time.time_ns())))
         self.journal.settle(left)
+
+    def _write_recovered(self) -> None:
+        batch = self._writer.take()
+        if self.plan.lake is not None:  # a gap that lasted then may have been closed by another since
+            batch.gaps = [gap for gap in batch.gaps if gap.until_ts is not None]
+        self.recovered.update(self._writer.write(batch).rows)
 
     def _left_run(self, about: dict[str, object]) -> Run:
         kind: Kind = "simulated" if about.get("kind") == "simulated" else "live"
@@ -176,8 +201,14 @@ class Collector:
         )
         self._writer.run = run
         since = self.pipeline.last_ts or (before.ended if before else None)
-        if since:
-            self._take([self._absence(venue, since) for venue in plan.venues.values()])
+        if since and plan.lake is None:
+            now = time.time_ns()
+            self._take(
+                [
+                    sharing.absence(name, sharing.collected(venue, plan), since, now)
+                    for name, venue in plan.venues.items()
+                ]
+            )
         self._take(list(self._given_up()))
         return run
 
@@ -195,20 +226,6 @@ class Collector:
             if gone:
                 yield note(name, time.time_ns(), Note("disconnected", series=gone, reason=ON_PURPOSE))
 
-    def _absence(self, venue: Venue, since: Nanos) -> Frame:
-        """Note that nothing was received while no collector ran."""
-        streams = [one for channel in venue.channels_for(self.plan.streams) for one in channel.streams]
-        streams += [one for poll in venue.polls for one in poll.streams]
-        wanted = self.plan.streams
-        series = [
-            (stream, symbol)
-            for symbol in self.plan.symbols
-            for stream in dict.fromkeys(streams)
-            if wanted is None or stream in wanted
-        ]
-        said = Note("disconnected", series=series, reason="no collector was running", since=since)
-        return note(venue.name, time.time_ns(), said)
-
     # ── Running ───────────────────────────────────────────────────────────────────────────────
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -222,6 +239,8 @@ class Collector:
         self._collecting = True
         if self.publisher is not None:
             self.publisher.start()
+        if self.follower is not None:
+            self.follower.start()
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -231,6 +250,9 @@ class Collector:
                     group.create_task(self._watch_lag()),
                     group.create_task(self.tidying.again_and_again()),
                 ]
+                if (lease := self.plan.lease) is not None:
+                    own = (self._watch_share(lease), self._tidy(lease))
+                    tasks += [group.create_task(one) for one in own]
                 if self.plan.backfill_hours is not None:
                     tasks.append(group.create_task(self._backfill(round(self.plan.backfill_hours * HOUR))))
                 await stop.wait()
@@ -430,6 +452,8 @@ class Collector:
             self.flushes.note(flushed.rows, flushed.seconds)
             if self.publisher is not None:
                 self.publisher.tell()
+            if self.follower is not None:
+                self.follower.tell()
 
     # ── The past ──────────────────────────────────────────────────────────────────────────────
 
@@ -452,54 +476,10 @@ class Collector:
 
     async def _backfill(self, oldest: Nanos) -> None:
         """Fill the gaps that are known, again and again; what goes wrong with it leaves collecting alone."""
-        filling, feeds = None, list[Feed]()
-        try:
-            await asyncio.sleep(BACKFILL_FIRST_S)
-            while True:
-                if filling is None or feeds != self._living:  # some were started, stopped or begun again
-                    if filling is not None:
-                        await filling.close()
-                    feeds = self._living
-                    filling = self._filling(feeds)
-                asked = Asked(
-                    symbols=self.plan.symbols,
-                    streams=self.plan.streams,
-                    since=time.time_ns() - oldest,
-                    retry_after=BACKFILL_RETRY,
-                )
-                try:
-                    report = await filling.run(asked)
-                except StoreBroken:
-                    return  # the next flush says so, and ends the process
-                except StoreUnusable as error:
-                    log.warning("backfill rests: %s", error.message)
-                    await asyncio.sleep(BACKFILL_EVERY_S)
-                    continue
-                for one in report.filled:
-                    self.live.no_gap(Gap(*one.series, one.from_ts, one.until_ts, one.reason))
-                if report.pieces:
-                    log.info("backfill: %s rows, %d gaps filled", f"{report.written:,}", len(report.filled))
-                await asyncio.sleep(BACKFILL_EVERY_S)
-        finally:
-            if filling is not None:
-                await filling.close()
+        await filling.fill(self, oldest, lambda: self.plan, self._living, self.live.no_gap)
 
-    @property
     def _living(self) -> list[Feed]:
         return [feed for feed in self.feeds if feed.venue.name in self.plan.venues]
-
-    def _filling(self, feeds: Sequence[Feed]) -> Backfill:
-        plan = self.plan
-        return Backfill(
-            self,
-            plan.venues,
-            Path(f"{plan.db}.downloads"),
-            kind="simulated" if plan.kind == "simulated" else "backfill",
-            hosts=plan.hosts,
-            share=BACKFILL_SHARE,
-            ease=BACKFILL_EASE,
-            rests={feed.venue.name: feed.rest for feed in feeds},
-        )
 
     async def _watch_lag(self) -> None:
         loop = asyncio.get_running_loop()
@@ -507,6 +487,25 @@ class Collector:
             due = loop.time() + LAG_PERIOD_S
             await asyncio.sleep(LAG_PERIOD_S)
             self.lags_ms.append((loop.time() - due) * 1000)
+
+    # ── A share of a lake ─────────────────────────────────────────────────────────────────────
+
+    async def _watch_share(self, lease: Lease) -> None:
+        """End where the share was lost: what is not written then waits in the journal."""
+        lost, loop = asyncio.Event(), asyncio.get_running_loop()
+        lease.on_loss(partial(loop.call_soon_threadsafe, lost.set))
+        await lost.wait()
+        raise ShareLost(
+            f"share {lease.share} of the lake was taken by another collector",
+            hint="it was not heard of for too long; what it had not written stays in its journal",
+        )
+
+    async def _tidy(self, lease: Lease) -> None:
+        """Join the lake's small files again and again, where no other collector has just done so."""
+        while True:
+            await asyncio.sleep(TIDY_LOOK_S)
+            if await asyncio.to_thread(lease.tidies, TIDY_EVERY_S):
+                await asyncio.to_thread(lake.tidy, self._connection)
 
     # ── Ending ────────────────────────────────────────────────────────────────────────────────
 
@@ -534,11 +533,14 @@ class Collector:
             self.journal.append(list(self.pipeline.keep_books(time.time_ns())))
             self.journal.trim(position)
             runs.end(self._connection, self.run_row, time.time_ns())
-            tables.checkpoint(self._connection)
+            if self.plan.lake is None:
+                tables.checkpoint(self._connection)
         finally:
             limit.cancel()
             if self.publisher is not None:
                 await self.publisher.close()
+            if self.follower is not None:
+                await asyncio.to_thread(self.follower.close)
             access.stop(self._connection, self.plan.db, self.service)
             self.journal.close()
             self._connection.close()

@@ -7,49 +7,37 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from orderflow.feed.journal import unfinished
 from orderflow.feed.rest import Rest
-from orderflow.jobs import tidy
+from orderflow.jobs import upkeep
 from orderflow.jobs.health import clock_problem
-from orderflow.market.errors import OrderflowError, StoreUnusable
+from orderflow.jobs.upkeep import Finding
+from orderflow.market.errors import OrderflowError
 from orderflow.market.events import HOUR, MS, Control
 from orderflow.market.streams import STREAMS
-from orderflow.store import access, layout, mending, opening
-from orderflow.store.reader import Reader
+from orderflow.store import access, lake
+from orderflow.store.desk import Following, PostgresDesk, StoredDesk
 from orderflow.venues.spec import Hosts, Venue, answer
 
 REACH_S = 10.0
 ENDS_SOON_DAYS = 45
-TIDIED_WITHIN_HOURS = 1.0  # beside a collector, which does it four times an hour
-_MEND = "`orderflow doctor --repair` mends what can be mended, once nobody has the database open"
-_TIDY = "`orderflow tidy` does it now"
 _NEWER = "look for a newer version of crypto-orderflow"
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """One thing looked at: fine, worth knowing, or wrong; and what to do about it."""
-
-    about: str
-    state: str  # ok, note or problem
-    said: str
-    hint: str = ""
-
-
 async def examine(
-    db: Path,
+    db: Path | str,
     venues: dict[str, Venue],
     hosts: dict[str, Hosts],
     *,
     keys: Mapping[str, str] | None = None,
     offline: bool = False,
     clock_bound_ms: float = 1000.0,
+    postgres: Following | None = None,
     thorough: bool = False,
 ) -> list[Finding]:
-    """Look at the venues and the database; never raises for what is wrong with them.
+    """Look at the venues, the database and a desk's PostgreSQL; never raises for what is wrong with them.
 
-    `thorough` reads every row, and finds what is there twice.
+    `thorough` reads every row of a database file, and finds what is there twice.
     """
     held = keys or {}
     reached = (
@@ -67,7 +55,13 @@ async def examine(
             )
         )
     )
-    stored = await asyncio.to_thread(_database, db, thorough)
+    stored = (
+        await asyncio.to_thread(_lake, db)
+        if lake.is_lake(db)
+        else await asyncio.to_thread(_database, Path(db), thorough)
+    )
+    if postgres is not None:
+        stored.append(await asyncio.to_thread(_desk, db, postgres))
     today = datetime.now(UTC).date()
     return [*reached, *stored, *endings(venues, today), *_known_limits(venues)]
 
@@ -114,45 +108,21 @@ async def reachable(
     return Finding(about, "ok", f"{said}, its clock {offset_ms:+.0f} ms from ours")
 
 
-def repair(db: Path, *, memory_limit: str = "1GB") -> list[Finding]:
-    """Mend what can be mended of a database that nobody has open; return what was done.
-
-    Raises `StoreUnusable` where somebody has it open, or it cannot be opened at all.
-    """
-    done: list[str] = []
-    if access.service_file(db).exists() and access.service(db) is None:
-        access.service_file(db).unlink(missing_ok=True)
-        done.append("the service file of a process that is gone was removed")
-    if not db.is_file():
-        raise StoreUnusable(f"{db}: no such database", hint="`orderflow restore` brings a backup back")
-    connection = opening.open_for_writing(db, memory_limit=memory_limit, mending=True)
+def _lake(address: Path | str) -> list[Finding]:
+    """Look at a lake: does it answer, how far behind is it, what is missing."""
     try:
-        done += mending.mend(connection)
-    finally:
-        connection.close()
-    return [Finding("repaired", "note", said) for said in done]
-
-
-def _kept(reader: Reader, db: Path, thorough: bool, running: bool) -> list[Finding]:
-    """Tell what is wrong with the rows and files, and when the database was tidied last."""
-    where = layout.Layout(root=layout.archive_root(db))
-    found = [
-        Finding("store", "problem" if one.wrong else "note", one.said, _MEND if one.wrong else "")
-        for one in reader.faults(where, thorough=thorough, running=running)
-    ]
-    if thorough and not found:
-        found.append(Finding("store", "ok", "every row was read: none is there twice, no file is damaged"))
-    done = tidy.last(reader.about())
-    if done is None:
-        found.append(Finding("tidying", "note", "not yet: a collector begins after two minutes", _TIDY))
-        return found
-    hours = (time.time_ns() - done.at) / HOUR
-    if done.problem:
-        found.append(Finding("tidying", "problem", f"{done.problem} ({hours:,.1f} hours ago)", _TIDY))
-    else:
-        late = running and hours > TIDIED_WITHIN_HOURS
-        found.append(Finding("tidying", "note" if late else "ok", f"the last was {hours:,.1f} hours ago"))
-    return found
+        with access.open_reader(address) as reader:
+            counts, kind = reader.counts(), reader.kind
+            lag = max((max(reader.last_times(name).values(), default=0) for name in STREAMS), default=0)
+            gaps = reader.gaps(since=time.time_ns() - 24 * HOUR)
+    except OrderflowError as error:
+        return [Finding("lake", "problem", error.message, error.hint)]
+    total = sum(counts[name] for name in STREAMS if name in counts)
+    where = lake.parse(str(address))
+    found = [Finding("lake", "ok", f"{where}: {total:,} rows, {kind or 'nothing collected yet'}")]
+    if lag:
+        found.append(Finding("lag", "note", f"the newest row is {(time.time_ns() - lag) / 1e9:,.1f} s old"))
+    return [*found, _gaps(gaps)]
 
 
 def _database(db: Path, thorough: bool) -> list[Finding]:
@@ -171,7 +141,7 @@ def _database(db: Path, thorough: bool) -> list[Finding]:
     kept: list[Finding] = []
     try:
         with access.open_reader(db) as reader:
-            kept = _kept(reader, db, thorough, running is not None)
+            kept = upkeep.kept(reader, db, thorough=thorough, running=running is not None)
             counts, kind = reader.counts(), reader.kind
             lag = max((max(reader.last_times(name).values(), default=0) for name in STREAMS), default=0)
             gaps = reader.gaps(since=time.time_ns() - 24 * HOUR)
@@ -193,6 +163,24 @@ def _database(db: Path, thorough: bool) -> list[Finding]:
         state = "problem" if running is not None and behind > 60 else "ok" if running is not None else "note"
         found.append(Finding("lag", state, f"the newest row is {behind:,.1f} s old"))
     return [*found, _gaps(gaps), *kept]
+
+
+def _desk(db: Path | str, wanted: Following) -> Finding:
+    """Count the rows of every market in PostgreSQL and in the store."""
+    about = f"postgres {wanted.schema}"
+    desk = PostgresDesk(wanted.url, wanted.schema)
+    try:
+        there = desk.holdings()
+        ours = StoredDesk(lambda: access.open_reader(db)).holdings(wanted.streams)
+    except OrderflowError as error:
+        return Finding(about, "problem", error.message, error.hint)
+    finally:
+        desk.close()
+    missing = sum(max(0, count - there.get(market, 0)) for market, count in ours.items())
+    said = f"{sum(there.values()):,} rows of {len({market[1:] for market in there})} markets"
+    if missing:
+        return Finding(about, "note", f"{said}; {missing:,} are not there yet", "`orderflow up` copies them")
+    return Finding(about, "ok", f"{said}: all that is stored")
 
 
 def _gaps(gaps: Sequence[Any]) -> Finding:

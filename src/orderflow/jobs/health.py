@@ -30,6 +30,9 @@ def of_collector(collector: Collector, now: Nanos | None = None) -> dict[str, An
     publisher = collector.publisher
     if publisher is not None and publisher.problem:
         reasons.append(publisher.problem)
+    follower = collector.follower
+    if follower is not None and follower.problem:
+        reasons.append(follower.problem)
     working = sum(state["status"] != "unhealthy" for state in venues.values())
     status = "healthy" if not reasons else "degraded" if working else "unhealthy"
     return {
@@ -41,6 +44,7 @@ def of_collector(collector: Collector, now: Nanos | None = None) -> dict[str, An
         "store": _store(collector),
         "memory": _memory(collector),
         **({} if publisher is None else {"publishing": publisher.health()}),
+        **({} if follower is None else {"postgres": follower.health()}),
         "uptime_s": round((now - collector.started) / 1e9, 1),
         "frames": collector.pipeline.tally.frames,
         "unreadable_frames": collector.pipeline.tally.unknown.total(),
@@ -87,8 +91,7 @@ def _store(collector: Collector) -> dict[str, Any]:
     flushes = collector.flushes
     seconds = sorted(flushes.seconds)
     return {
-        "path": collector.plan.db.name,
-        "bytes": collector.plan.db.stat().st_size,
+        **_where(collector.plan),
         "rows_written": flushes.rows.total(),
         "rows_recovered": collector.recovered.total(),
         "rows_per_s": flushes.rows_per_s,
@@ -99,6 +102,21 @@ def _store(collector: Collector) -> dict[str, Any]:
         "served_at": collector.service.uri,
         "tidied": None if collector.tidying.last is None else msgspec.to_builtins(collector.tidying.last),
     }
+
+
+def _where(plan: Plan) -> dict[str, Any]:
+    """Return which store it is, and which share of it."""
+    if plan.lake is None:
+        return {"path": plan.db.name, "bytes": plan.db.stat().st_size}
+    return {"lake": str(plan.lake), **share_of(plan)}
+
+
+def share_of(plan: Plan) -> dict[str, Any]:
+    """Return the share of a lake that a collector holds; nothing where it has none."""
+    if (lease := plan.lease) is None:
+        return {}
+    told = {"number": lease.share, "of": lease.division.shares, "epoch": lease.epoch}
+    return {"share": {**told, lease.division.by: list(lease.names)}}
 
 
 def _venue(collector: Collector, name: str, health: VenueHealth | None, now: Nanos) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """The plan of a collector: what to collect, where it goes and how much of it may wait; and how its flushes went."""
 
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,8 +14,16 @@ from orderflow.feed.sync import BOOK_INTERVAL_MS
 from orderflow.jobs.tidy import Keeping
 from orderflow.market.instruments import SYMBOLS
 from orderflow.publish import Publishing
+from orderflow.store.desk import Following
+from orderflow.store.lake import Lake
+from orderflow.store.messages import OUTBOX
 from orderflow.store.runs import Kind
 from orderflow.venues.spec import Hosts, Venue
+
+if TYPE_CHECKING:
+    from orderflow.store.shares import Lease  # psycopg is there where shares are
+else:
+    Lease = Any
 
 STOP_WITHIN_S = 60.0  # what is not worked off by then stays in the journal, for the next start
 
@@ -46,6 +56,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     stop_within_s: float = STOP_WITHIN_S
     backfill_hours: float | None = None  # how old a gap may be that is filled; None fills none
     publish: Publishing | None = None
+    lake: Lake | None = None  # then `db` only names what stays on this machine: journal, outbox, downloads
+    lease: Lease | None = None  # the share of the lake that this process holds
+    postgres: Following | None = None
     keeping: Keeping = Keeping()
 
     @property
@@ -60,6 +73,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def outbox(self) -> Path:
         return Path(f"{self.db}.outbox")
+
+    @property
+    def box(self) -> str:
+        """The name of the outbox in the database: in a lake there are several."""
+        return OUTBOX if self.lake is None else f"{OUTBOX} {socket.gethostname()}:{self.outbox.absolute()}"
 
 
 class Flushes(msgspec.Struct):

@@ -12,7 +12,8 @@
     │   └── ProtocolRetired     of a protocol that is spoken no longer
     └── Rejected              the request itself is wrong          → tell the user, do not repeat
         ├── InvalidArgument, UnknownTool, UnknownSymbol, UnknownVenue, UnsupportedByVenue
-        ├── NoData, TooLarge
+        ├── NoData, TooLarge, TimedOut
+        ├── StatementRefused
         ├── RegionBlocked, KeyRefused
         └── StoreUnusable, RecordingUnreadable, DoorUnavailable, ExtraMissing
 
@@ -116,6 +117,18 @@ class TooLarge(Rejected):
     code = "too_large"
 
 
+class TimedOut(Rejected):
+    """A question that took longer than it may: the same one would again."""
+
+    code = "timeout"
+
+
+class StatementRefused(Rejected):
+    """A statement that is more than one question to the tables, or none."""
+
+    code = "invalid_argument"
+
+
 class RegionBlocked(Rejected):
     code = "venue_unavailable"
 
@@ -134,6 +147,10 @@ class StoreUnusable(Rejected):
 
 class StoreBroken(StoreUnusable):
     """A database that this process can use no more, and must open anew."""
+
+
+class ShareLost(StoreBroken):
+    """A share of a lake that another collector holds now: what is not written stays in the journal."""
 
 
 class RecordingUnreadable(Rejected):

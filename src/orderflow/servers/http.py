@@ -20,6 +20,8 @@ from orderflow.market.errors import DoorUnavailable
 from orderflow.servers import admin, routes
 from orderflow.servers.auth import Gate, permit, refused
 from orderflow.servers.callers import Caller, Failure
+from orderflow.servers.desk import SHOWN, Desk
+from orderflow.servers.desk import add as add_desk
 from orderflow.servers.mcp_http import Doors
 from orderflow.servers.metrics import Counted, Metrics
 
@@ -29,10 +31,13 @@ _LAST_PORT = 65_535
 _STATUS_CODES = {404: "invalid_argument", 405: "invalid_argument", 413: "too_large"}
 
 
-def app(caller: Caller, *, token: str | None = None, toolset: str = "core") -> FastAPI:
+def app(
+    caller: Caller, *, token: str | None = None, toolset: str = "core", desk: Desk | None = None
+) -> FastAPI:
     """Return the application: `/`, `/health`, `/metrics`, `/tools`, `/mcp`, `/sse`, `/docs`.
 
-    `toolset` is what `/mcp` and `/sse` list. Raises `UnknownTool` for an unknown one.
+    `toolset` is what `/mcp` and `/sse` list; `desk` answers `/api/v1/exchange`, which is not there
+    without one. Raises `UnknownTool` for an unknown toolset.
     """
     metrics = Metrics()
     counted = Counted(caller, metrics)
@@ -42,6 +47,8 @@ def app(caller: Caller, *, token: str | None = None, toolset: str = "core") -> F
     async def life(_: FastAPI) -> AsyncIterator[None]:
         async with doors.open():
             yield
+        if desk is not None:
+            desk.close()
 
     found = FastAPI(
         title="crypto-orderflow",
@@ -52,7 +59,9 @@ def app(caller: Caller, *, token: str | None = None, toolset: str = "core") -> F
     )
     found.state.token = token
     found.state.doors = doors
-    routes.add(found, counted, metrics)
+    routes.add(found, counted, metrics, {} if desk is None else SHOWN)
+    if desk is not None:
+        add_desk(found, desk)
     found.router.routes.extend(doors.routes())
     found.add_exception_handler(HTTPException, _not_served)
     found.add_exception_handler(RequestValidationError, _misread)

@@ -74,12 +74,24 @@ class _Feed:
                 if state.get(field) is not None:
                     gauge.add_metric([venue], float(state[field]) / unit)
             yield gauge
+        yield from _postgres(health.get("postgres"))
         for field, (name, doc) in _COUNTERS.items():
             counter = CounterMetricFamily(name, doc, labels=["venue"])
             for venue, state in venues.items():
                 if state.get(field) is not None:
                     counter.add_metric([venue], float(state[field]))
             yield counter
+
+
+def _postgres(state: Mapping[str, Any] | None) -> Iterator[Metric]:
+    if state is None:
+        return
+    connected = float(state["state"] == "connected")
+    yield GaugeMetricFamily("orderflow_postgres_connected", "1 while rows are copied there", value=connected)
+    if state["behind_rows"] is not None:
+        doc = "Rows that PostgreSQL does not have yet"
+        yield GaugeMetricFamily("orderflow_postgres_behind_rows", doc, value=state["behind_rows"])
+    yield CounterMetricFamily("orderflow_postgres_rows", "Rows copied since the start", value=state["copied"])
 
 
 class Counted:

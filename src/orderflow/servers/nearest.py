@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from orderflow import tools
 from orderflow.jobs.health import of_reader
 from orderflow.market.errors import OrderflowError
 from orderflow.servers.callers import Caller, Local, Remote, Reply, failed, failure_of
-from orderflow.store import access
+from orderflow.store import access, sandbox
 from orderflow.store.live import Live
 from orderflow.store.reader import Reader
 from orderflow.tools.answers import Format
@@ -25,7 +26,7 @@ class Nearest:
     """
 
     def __init__(
-        self, db: Path, *, token: str | None = None, taker_fee_bps: Mapping[str, float] | None = None
+        self, db: Path | str, *, token: str | None = None, taker_fee_bps: Mapping[str, float] | None = None
     ) -> None:
         self._db, self._token = db, token
         self._fees = declared_fees(taker_fee_bps)
@@ -77,6 +78,7 @@ class Nearest:
             gaps=reader.gaps,
             health=lambda: of_reader(reader),
             history=reader,
+            sql=partial(sandbox.ask, self._db),
             fees=self._fees,
         )
         return Local(context), reader

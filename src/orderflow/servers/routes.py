@@ -51,9 +51,9 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def add(app: FastAPI, caller: Caller, metrics: Metrics) -> None:
-    """Add the routes to an application."""
-    _add_state(app, caller, metrics)
+def add(app: FastAPI, caller: Caller, metrics: Metrics, further: Mapping[str, str]) -> None:
+    """Add the routes to an application; its front page tells of `further` ones, too."""
+    _add_state(app, caller, metrics, further)
     _add_catalogue(app)
     _add_calls(app, caller)
     drawn = app.openapi
@@ -81,7 +81,7 @@ def _json(value: Any, status: int = 200) -> Response:
 # ── How it is ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _add_state(app: FastAPI, caller: Caller, metrics: Metrics) -> None:
+def _add_state(app: FastAPI, caller: Caller, metrics: Metrics, further: Mapping[str, str]) -> None:
     @app.get("/", summary="What is here", response_model=None)
     async def root() -> dict[str, Any]:
         return {
@@ -97,6 +97,7 @@ def _add_state(app: FastAPI, caller: Caller, metrics: Metrics) -> None:
                 "POST /tools/{name}": "call a tool; ?format=json|text|xml",
                 "/mcp": "MCP, Streamable HTTP; /mcp/all, /mcp/meta, /mcp/x/FAMILIES",
                 "/sse": "MCP for older clients",
+                **further,
                 "/docs": "this interface, to try",
             },
         }

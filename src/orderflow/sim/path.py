@@ -16,11 +16,16 @@ DISLOCATED_EVERY_S = 180.0
 DISLOCATION_FADES_S = 15.0
 
 
+def draw_columns(seed: int, *names: str) -> np.random.Generator:
+    """Return a generator that belongs to a seed and names, for many numbers at once."""
+    return np.random.default_rng([seed, *(crc32(name.encode()) for name in names)])
+
+
 class Draws:
     """Random numbers from one seed, drawn in blocks because single draws from numpy are slow."""
 
     def __init__(self, seed: int, *names: str) -> None:
-        rng = np.random.default_rng([seed, *(crc32(name.encode()) for name in names)])
+        rng = draw_columns(seed, *names)
         self.uniform: Callable[[], float] = _endless(rng.random).__next__
         self.normal: Callable[[], float] = _endless(rng.standard_normal).__next__
         self.exponential: Callable[[], float] = _endless(rng.standard_exponential).__next__

@@ -1,7 +1,7 @@
 """Access: one process owns a database and serves it over Quack; all others read through it.
 
 The owner calls `serve`, which listens on loopback and writes `<database>.quack` (readable by the
-owner's user alone) with the address and a token made for this service. `open_reader` attaches to it,
+owner's user alone) with the address and a token made for this service. `open_reader` asks it,
 or opens the file read-only where nobody serves it. A plain reader holds the file: while one is open
 no collector can start on it, so close it.
 
@@ -23,33 +23,25 @@ import socket
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import duckdb
 import msgspec
 
 from orderflow.market.errors import DoorUnavailable, StoreUnusable
 from orderflow.market.events import Nanos
-from orderflow.market.streams import STREAMS
+from orderflow.store import lake
 from orderflow.store.identifiers import text
 from orderflow.store.opening import connect
+from orderflow.store.permits import only_reads
 from orderflow.store.reader import Reader
+from orderflow.store.session import Served
 from orderflow.store.tables import readable
 
 log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
-_CATALOG = "served"
-_TABLE_FUNCTIONS = (
-    "range",
-    "generate_series",
-    "unnest",
-    "duckdb_tables",
-    "duckdb_views",
-    "duckdb_columns",
-    "duckdb_types",
-    "duckdb_schemas",
-    "pragma_table_info",
-)
+Settings: TypeAlias = dict[str, str | bool | int | float | list[str]]
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -100,7 +92,7 @@ def serve(
     Raises `DoorUnavailable` where the port is taken.
     """
     load_quack(connection)
-    connection.execute(_only_reads())
+    connection.execute(only_reads())
     connection.execute("SET GLOBAL quack_authorization_function = 'orderflow_only_reads'")
     token = secrets.token_urlsafe(24)
     uri = f"quack:{LOOPBACK}:{_free_port() if port is None else port}"
@@ -126,9 +118,18 @@ def announce(path: Path | str, found: Service) -> None:
     draft.replace(target)
 
 
+def announced(path: Path | str, *, simulated: bool, door: str) -> Service:
+    """Tell of a collector whose rows are read elsewhere: where its door is, and who may steer it."""
+    key = secrets.token_urlsafe(24)
+    found = Service("", key, os.getpid(), time.time_ns(), simulated, door, key)
+    announce(path, found)
+    return found
+
+
 def stop(connection: duckdb.DuckDBPyConnection, path: Path | str, found: Service) -> None:
     """Stop serving and remove the service file, if it is still that of this service."""
-    connection.execute(f"CALL quack_stop({text(found.uri)})").fetchall()
+    if found.uri:
+        connection.execute(f"CALL quack_stop({text(found.uri)})").fetchall()
     if (told := _told(path)) is not None and told.token == found.token:
         service_file(path).unlink(missing_ok=True)
 
@@ -136,31 +137,62 @@ def stop(connection: duckdb.DuckDBPyConnection, path: Path | str, found: Service
 def service(path: Path | str) -> Service | None:
     """Return the service of a database, or None where none answers (a killed process leaves its file)."""
     found = _told(path)
-    return found if found is not None and _attached(found.uri, found.token) is not None else None
+    if found is None:
+        return None
+    if not found.uri:
+        return found if _lives(found.pid) else None
+    if (connection := _reached(Served(found.uri, found.token))) is None:
+        return None
+    connection.close()
+    return found
+
+
+class Reached(NamedTuple):
+    """A connection that reads a database: it has the file open, or asks the process that serves it."""
+
+    connection: duckdb.DuckDBPyConnection
+    served: Served | None = None
+
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Ask where the database is, the whole statement at once; values are written into it."""
+        if self.served is None:
+            return self.connection.execute(sql)
+        asked = [self.served.uri, sql, self.served.token]
+        return self.connection.execute("FROM quack_query(?, ?, token => ?)", asked)
 
 
 def open_reader(where: Path | str, *, token: str = "") -> Reader:
     """Open a database to read: through the process that serves it, else the file itself, read-only.
 
-    `where` is a path, or an address like `quack:127.0.0.1:9555` together with its token.
+    `where` is a path, a lake's address, or one like `quack:127.0.0.1:9555` together with its token.
     Raises `StoreUnusable` in one line: no such file, another program's, locked by a process that does
     not serve it, or an address that does not answer.
     """
+    return Reader(*reach(where, token=token))
+
+
+def reach(where: Path | str, *, token: str = "", settings: Settings | None = None) -> Reached:
+    """Connect as `open_reader` does; `settings` are DuckDB's, two threads by default."""
+    settings = {"threads": 2} if settings is None else settings
     if str(where).startswith("quack:"):
-        if (attached := _attached(str(where), token)) is None:
+        served = Served(str(where), token)
+        if (connection := _reached(served, settings)) is None:
             raise StoreUnusable(
                 f"{where} does not answer, or not to this token", hint="is its collector running?"
             )
-        return Reader(attached, _CATALOG)
+        return Reached(connection, served)
+    if lake.is_lake(where):
+        return Reached(lake.open_to_read(lake.parse(str(where)), settings))
     path = Path(where)
     if (told := _told(path)) is not None:
-        if (attached := _attached(told.uri, told.token)) is not None:
-            return Reader(attached, _CATALOG)
+        served = Served(told.uri, told.token)
+        if (connection := _reached(served, settings)) is not None:
+            return Reached(connection, served)
         log.info("stale service file", extra={"path": str(service_file(path)), "pid": told.pid})
-    return Reader(_open_file(path))
+    return Reached(_open_file(path, settings))
 
 
-def _open_file(path: Path) -> duckdb.DuckDBPyConnection:
+def _open_file(path: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
     try:
         missing = not path.is_file()
     except OSError as error:
@@ -169,7 +201,7 @@ def _open_file(path: Path) -> duckdb.DuckDBPyConnection:
         raise StoreUnusable(
             f"{path}: no such database", hint="`orderflow init` makes one, `orderflow up` fills it"
         )
-    connection = connect(path, {"threads": 2}, read_only=True)
+    connection = connect(path, settings, read_only=True)
     try:
         readable(connection)
     except StoreUnusable as error:
@@ -178,17 +210,27 @@ def _open_file(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _attached(uri: str, token: str) -> duckdb.DuckDBPyConnection | None:
-    """Return a connection with the service attached, or None if it does not answer to this token."""
-    connection = duckdb.connect()
+def _reached(served: Served, settings: Settings | None = None) -> duckdb.DuckDBPyConnection | None:
+    """Return a connection that reaches a service, or None if it does not answer to this token."""
+    connection = duckdb.connect(config=settings or {})
     load_quack(connection)
     try:
-        connection.execute(f"ATTACH {text(uri)} AS {_CATALOG} (TYPE quack, TOKEN {text(token)})")
+        connection.execute("FROM quack_query(?, 'SELECT 1', token => ?)", list(served)).fetchall()
     except duckdb.Error as error:
-        log.debug("no service", extra={"uri": uri, "said": str(error).splitlines()[0]})
+        log.debug("no service", extra={"uri": served.uri, "said": str(error).splitlines()[0]})
         connection.close()
         return None
     return connection
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _told(path: Path | str) -> Service | None:
@@ -210,27 +252,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return probe.getsockname()[1]
-
-
-def _only_reads() -> str:
-    """Return the macro that judges a remote statement by its parse, which exists for queries alone.
-
-    Table functions must be of our list. A table that is not there would be looked for as a file
-    (`FROM 'x.csv'`, or `FROM x.csv` as schema and table): names and qualifiers must not look like one.
-    """
-    functions = ", ".join(map(text, _TABLE_FUNCTIONS))
-    return rf"""
-        CREATE OR REPLACE MACRO orderflow_only_reads(session, statement) AS (
-            SELECT json_extract_string(parse, '$.error') = 'false'
-                AND list_has_all([{functions}], json_extract_string(parse, '$..function.function_name'))
-                AND len(list_filter(
-                    json_extract_string(parse, '$..table_name'),
-                    lambda name: NOT regexp_matches(name, '^[^./\\:*]*$|_({"|".join(STREAMS)})$'))) = 0
-                AND list_has_all(
-                    ['', 'main', 'information_schema', 'pg_catalog'],
-                    json_extract_string(parse, '$..schema_name'))
-                AND list_has_all(
-                    ['', 'system', current_database()], json_extract_string(parse, '$..catalog_name'))
-            FROM (SELECT json_serialize_sql(statement::VARCHAR) AS parse)
-        )
-    """

@@ -114,6 +114,8 @@ def compact(
             part = _part(rewriting.hot_series(day), seen)
             if not part:
                 return msgspec.structs.replace(done, seconds=round(time.perf_counter() - began, 3))
+            if len(part) > 1:
+                rewriting.sort(day, part)
             for venue, symbol, rows in part:
                 if not rest():
                     return None

@@ -105,7 +105,7 @@ def _of_trades(
             {whole("quantity", "NOT is_buyer_maker")} AS taker_buy_volume,
             {whole("value")} / nullif({whole("quantity")}, 0) AS vwap,
             {_over(bar, until)} AS closed
-        FROM (SELECT *, {bar.of("timestamp")} AS number, {_PLACE} AS place FROM {session.source("trades", symbol, venues)} {where})
+        FROM (SELECT *, {bar.of("timestamp")} AS number, {_PLACE} AS place FROM {session.source("trades", symbol, venues, since)} {where})
         GROUP BY venue, number
     """
     return sql, bound
@@ -129,7 +129,7 @@ def _of_candles(
             {whole("trade_count")}::BIGINT AS trade_count, {whole("taker_buy_volume")} AS taker_buy_volume,
             {whole("quote_volume")} / nullif({whole("volume")}, 0) AS vwap,
             {_over(bar, until)} AND bool_and(coalesce(closed, false)) AS closed
-        FROM (SELECT *, {bar.of("open_time")} AS number FROM {session.source("candles", symbol, venues)} {where}
+        FROM (SELECT *, {bar.of("open_time")} AS number FROM {session.source("candles", symbol, venues, since - MINUTE)} {where}
             AND interval = ?)
         GROUP BY venue, number
     """
@@ -176,13 +176,13 @@ def _chosen(
     traded = [
         venue
         for (venue,) in session.rows(
-            f"SELECT DISTINCT venue::VARCHAR FROM {session.source('trades', symbol, venues)} {where} ORDER BY 1",
+            f"SELECT DISTINCT venue::VARCHAR FROM {session.source('trades', symbol, venues, since)} {where} ORDER BY 1",
             bound,
         )
     ]
     told: dict[str, Coverage] = {}
     if candles and traded:
-        told = coverages(session, "trades", symbol, traded, since, until)
+        told = coverages(session, ["trades"], symbol, traded, since, until)["trades"]
     found = dict(candles)
     for venue in traded:
         share = (told[venue].percent or 0.0) / 100 if venue in told else 1.0
@@ -207,7 +207,7 @@ def _intervals(
     where, bound = _candles(session, symbol, venues, since, until)
     found = session.rows(
         "SELECT venue::VARCHAR, interval, sum(epoch_us(least(close_time, make_timestamp(?)))"
-        f" - epoch_us(open_time)) * 1000 FROM {session.source('candles', symbol, venues)} {where} GROUP BY ALL",
+        f" - epoch_us(open_time)) * 1000 FROM {session.source('candles', symbol, venues, since - MINUTE)} {where} GROUP BY ALL",
         [until // US, *bound],
     )
     usable: dict[str, list[tuple[Nanos, Chosen]]] = {}
@@ -246,5 +246,6 @@ def _coverage(
         among = [venue for venue, one in chosen.items() if one.source == stream]
         if stream == "trades":
             among += [venue for venue in asked if venue not in chosen]
-        found |= coverages(session, stream, symbol, among, since, until)
+        if among:
+            found |= coverages(session, [stream], symbol, among, since, until)[stream]
     return dict(sorted(found.items()))

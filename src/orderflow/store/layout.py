@@ -8,6 +8,7 @@ the commit that took its rows out of the hot table, and a file that no commit na
 In a lake the stream is one table, and the lake itself keeps its rows in Parquet.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -28,6 +29,10 @@ FIXED: dict[str, tuple[str, ...]] = {
     "options.kind": ("call", "put"),
 }
 
+_IDS_OF_A_HOLDING = 32  # bits: as many rows as a holding can add to a series
+RUNS_OF_A_HOLDING = 1_000
+_EPOCH = re.compile(r"orderflow\.epoch=(\d+)")
+
 ARCHIVED = """
 CREATE TABLE IF NOT EXISTS archived (
     stream VARCHAR NOT NULL, venue VARCHAR NOT NULL, symbol VARCHAR NOT NULL, day DATE NOT NULL,
@@ -44,6 +49,17 @@ class Layout(msgspec.Struct, frozen=True):
 
     lake: bool = False
     root: Path | None = None  # of the archive; None in a lake, and for a database in memory
+    epoch: int | None = None  # in a lake: the number of the holding that its commits belong to
+
+    @property
+    def first_id(self) -> int:
+        """The number below which all ids are of others: a holding of a lake counts from its own."""
+        return 0 if self.epoch is None else self.epoch << _IDS_OF_A_HOLDING
+
+    @property
+    def first_run(self) -> int:
+        """The number below which all runs are of others."""
+        return 0 if self.epoch is None else self.epoch * RUNS_OF_A_HOLDING
 
     def hot(self, stream: str) -> str:
         """Return the table that takes a stream's rows."""
@@ -57,7 +73,8 @@ def of(connection: duckdb.DuckDBPyConnection) -> Layout:
     ).fetchone()
     kind, path = found or ("duckdb", None)
     if kind == "ducklake":
-        return Layout(lake=True)
+        epoch = _EPOCH.search(path or "")
+        return Layout(lake=True, epoch=None if epoch is None else int(epoch[1]))
     return Layout(root=None if not path else archive_root(path))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from orderflow.market.events import US
+from orderflow.market.events import US, Nanos
 from orderflow.market.streams import OPEN_INTEREST, Stream
 from orderflow.store import layout, tables
 from orderflow.store.rows import NULL, Rows
@@ -46,8 +46,10 @@ class Late(NamedTuple):
 class Known:
     """What one stream's table holds, as far as it must be known to add to it."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, stream: Stream) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, stream: Stream, since: Nanos | None = None) -> None:
+        """`since` bounds what is read of a large table: all rows of before are looked up as they come."""
         self._cursor, self._stream = cursor, stream
+        self._since = _NOTHING if since is None else since
         self._layout = layout.of(cursor)
         self._hot = self._layout.hot(stream.name)
         self._tops: dict[tuple[str, str], _Top] = self._load()
@@ -62,10 +64,12 @@ class Known:
             else " UNION ALL SELECT venue, symbol, max(last_order), max(last_id), arg_max(last_value, last)"
             f" FROM archived WHERE stream = '{self._stream.name}' AND dropped IS NULL GROUP BY ALL"
         )
+        known_from = self._since // US
+        recent = "" if self._since == _NOTHING else f"WHERE timestamp >= make_timestamp({known_from})"
         found = self._cursor.execute(
             "SELECT venue, symbol, max(highest), max(id), arg_max(value, highest) FROM ("
             f"SELECT venue::VARCHAR AS venue, symbol::VARCHAR AS symbol, max({order}) AS highest, max(id) AS id,"
-            f" {value} AS value FROM {self._hot} GROUP BY ALL{archived}) GROUP BY ALL"
+            f" {value} AS value FROM {self._hot} {recent} GROUP BY ALL{archived}) GROUP BY ALL"
         ).fetchall()
         return {
             (venue, symbol): _Top(_NOTHING if top is None else top, id, np.nan if last is None else last)
@@ -77,7 +81,19 @@ class Known:
         self._staged.clear()
 
     def rollback(self) -> None:
+        if (
+            self._layout.lake
+        ):  # who lost the connection does not know what was committed: no id is given twice
+            for key, top in self._staged.items():
+                self._tops[key] = self._tops.get(key, _Top())._replace(id=top.id)
         self._staged.clear()
+
+    def learn(self, since: Nanos) -> None:
+        """Read again what the table holds since a time, after a commit of which it is not known if it counts."""
+        self._since = since
+        for key, found in self._load().items():
+            had = self._tops.get(key, _Top())
+            self._tops[key] = _Top(max(found.order, had.order), max(found.id, had.id), found.value)
 
     def _top(self, series: int, names: Names) -> _Top:
         key = names[series]
@@ -94,8 +110,8 @@ class Known:
         highest = np.full(int(series.max()) + 1, _NOTHING, dtype=np.int64)
         for one in present:
             highest[one] = self._top(int(one), names).order
-        unsure = np.flatnonzero(keep & (order <= highest[series]))
-        if len(unsure) and any(self._top(int(one), names).id for one in present):
+        unsure = np.flatnonzero(keep & ((order <= highest[series]) | (_stamps(rows) < self._since)))
+        if len(unsure) and (self._since > _NOTHING or any(self._top(int(one), names).id for one in present)):
             keep[unsure[self._stored(rows[unsure], texts, names)]] = False
         for one in present:
             mine = order[(series == one) & keep]
@@ -184,8 +200,9 @@ class Known:
         for start, count in zip(starts, counts, strict=True):
             one = int(grouped[start])
             top = self._top(one, names)
-            ids[by_series[start : start + count]] = np.arange(top.id + 1, top.id + 1 + count)
-            self._staged[names[one]] = top._replace(id=top.id + int(count))
+            last = max(top.id, self._layout.first_id)
+            ids[by_series[start : start + count]] = np.arange(last + 1, last + 1 + count)
+            self._staged[names[one]] = top._replace(id=last + int(count))
         return ids
 
     def previous(self, rows: Rows, names: Names) -> tuple[Any, list[Late]]:
@@ -239,7 +256,11 @@ class Known:
             (*names[int(rows["series"][place])], int(ids[place]))
             for place in np.flatnonzero(keep & (ids > 0))
         ]
-        if gone:
+        if gone and self._layout.lake:  # where each statement reads the table
+            self._cursor.register("gone", _keys(gone))
+            self._cursor.execute(f"DELETE FROM {self._hot} WHERE (venue, symbol, id) IN (FROM gone)")
+            self._cursor.unregister("gone")
+        elif gone:
             self._cursor.executemany(
                 f"DELETE FROM {self._hot} WHERE venue = ? AND symbol = ? AND id = ?",
                 gone,
@@ -399,6 +420,11 @@ def _latest_of_each(stream: Stream, rows: Rows) -> Index:
     ranked = np.lexsort((-np.arange(len(rows)), _stamps(rows) // 1000, rows["closed"], group.ravel()))
     last = np.flatnonzero(np.r_[group.ravel()[ranked][1:] != group.ravel()[ranked][:-1], True])
     return ranked[last][np.argsort(first, kind="stable")]
+
+
+def _keys(rows: Sequence[tuple[str, str, int]]) -> pa.Table:
+    venues, symbols, ids = zip(*rows, strict=True)
+    return pa.table({"venue": pa.array(venues), "symbol": pa.array(symbols), "id": pa.array(ids, pa.int64())})
 
 
 def _series_columns(series: npt.NDArray[np.int32], names: Names) -> dict[str, pa.Array]:

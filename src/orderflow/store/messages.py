@@ -15,7 +15,7 @@ from orderflow.market.streams import SHARED, Column, Stream
 
 Told = tuple[str, str, int, str, str]  # routing key, message id, seconds of the event, source, JSON
 
-_NOTED = "outbox"
+OUTBOX = "outbox"  # the only one of a database that one collector writes; in a lake each has its own
 _LONGEST_SYMBOL = 120  # bytes: a key, and a message id with two numbers more, have room for 255 in AMQP
 
 
@@ -59,18 +59,25 @@ def _said(column: Column) -> str:
             return name
 
 
-def committed(connection: duckdb.DuckDBPyConnection) -> int | None:
+def committed(connection: duckdb.DuckDBPyConnection, box: str = OUTBOX) -> int | None:
     """Return the number that the last flush with messages committed; None where there was none."""
-    found = connection.execute("SELECT value FROM about WHERE key = ?", [_NOTED]).fetchone()
-    return None if found is None else int(found[0])
+    found = connection.execute("SELECT max(value::BIGINT) FROM about WHERE key = ?", [box]).fetchone()
+    return None if found is None else found[0]
 
 
-def begin(connection: duckdb.DuckDBPyConnection, number: int) -> None:
+def begin(connection: duckdb.DuckDBPyConnection, number: int, box: str = OUTBOX) -> None:
     """Note from which number on the database keeps count; one that does keeps its own."""
-    if committed(connection) is None:
-        connection.execute("INSERT INTO about VALUES (?, ?)", [_NOTED, str(number)])
+    if committed(connection, box) is None:
+        connection.execute("INSERT INTO about VALUES (?, ?)", [box, str(number)])
 
 
-def note(cursor: duckdb.DuckDBPyConnection, number: int) -> None:
-    """Note, in the transaction of a flush, the number of its messages."""
-    cursor.execute("UPDATE about SET value = ? WHERE key = ?", [str(number), _NOTED])
+def note(cursor: duckdb.DuckDBPyConnection, number: int, box: str = OUTBOX) -> None:
+    """Note, in the transaction of a flush, the number of its messages.
+
+    In a lake each flush adds its number, the highest of which counts: collectors that changed rows of one
+    table would refuse each other's commits.
+    """
+    if box == OUTBOX:
+        cursor.execute("UPDATE about SET value = ? WHERE key = ?", [str(number), box])
+    else:
+        cursor.execute("INSERT INTO about VALUES (?, ?)", [box, str(number)])

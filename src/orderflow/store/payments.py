@@ -32,7 +32,7 @@ def _settlements(
                     (epoch_us(next_funding_time) + {minute // 2}) // {minute} * {minute},
                     (ceil(epoch_us(timestamp) / (interval_hours * {hour})) * interval_hours * {hour})::BIGINT
                 ) AS settles
-            FROM {session.source("funding_rates", symbol, venues)} {where} AND funding_rate IS NOT NULL
+            FROM {session.source("funding_rates", symbol, venues, since - _LONGEST)} {where} AND funding_rate IS NOT NULL
         ),
         once AS (
             FROM named WHERE settles IS NOT NULL QUALIFY row_number() OVER (
@@ -139,7 +139,7 @@ def liquidation_map(
     Bins as in `volume_by_price`. Venues are added together. What is smaller than `min_value` is left out.
     """
     where, bound = _above(session, symbol, venues, since, until, min_value)
-    source = session.source("liquidations", symbol, venues)
+    source = session.source("liquidations", symbol, venues, since)
     ((low, high),) = session.rows(f"SELECT min(price), max(price) FROM {source} {where}", bound)
     if low is None:
         raise nothing(session, "liquidations", symbol, venues, since, until)
@@ -181,7 +181,7 @@ def liquidation_bars(
         f"""
         SELECT venue::VARCHAR AS venue, {opens} AS open_time, {_SIDES},
             max(value) AS largest_value, min(price) AS lowest, max(price) AS highest
-        FROM (SELECT *, {number} AS number FROM {session.source("liquidations", symbol, venues)} {where})
+        FROM (SELECT *, {number} AS number FROM {session.source("liquidations", symbol, venues, since)} {where})
         GROUP BY venue, number ORDER BY open_time, venue
         """,
         bound,

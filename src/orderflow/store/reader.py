@@ -35,7 +35,7 @@ from orderflow.store.identifiers import identifier
 from orderflow.store.layout import Layout
 from orderflow.store.live import RECENT_TRADES
 from orderflow.store.runs import RUN_COLUMNS, Run
-from orderflow.store.session import Session
+from orderflow.store.session import Served, Session
 from orderflow.store.statements import Parameter, checksum, event, event_columns, micros
 from orderflow.store.thinning import Sparse, sparse
 from orderflow.store.windows import Window
@@ -48,10 +48,16 @@ _OF_TRADES = ["venue", "timestamp", "received", "trade_id", "price", "quantity",
 
 
 class Reader:
-    """Questions to a database of ours: `connection` has it open, or attached over Quack as `catalog`."""
+    """Questions to a database of ours: `connection` has it open, or reaches who serves it."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = "") -> None:
-        self._session = Session(connection, catalog)
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        served: Served | None = None,
+        *,
+        timeout_s: float | None = None,
+    ) -> None:
+        self._session = Session(connection, served, timeout_s)
 
     def close(self) -> None:
         self._session.close()
@@ -146,8 +152,10 @@ class Reader:
         limit: int | None = None,
     ) -> Trades:
         """Return the trades of a symbol as typed columns, oldest first; the last where there are more."""
-        found, truncated = windows.select(
-            self._session, "trades", self._session.symbol(symbol), venue, since, until, limit
+        found, truncated = self._session.steadily(
+            lambda: windows.select(
+                self._session, "trades", self._session.symbol(symbol), venue, since, until, limit
+            )
         )
         if not found.num_rows:
             raise windows.nothing(self._session, "trades", symbol, venue, since, until)
@@ -192,9 +200,11 @@ class Reader:
                 *([("side = ?", side)] if side else []),
                 *([("value >= ?", min_value)] if min_value else []),
             ]
-        return windows.window(
-            self._session, stream, symbol, venues, since=since, until=until, limit=limit, interval=interval,
-            every=None if every is None else bar(every), conditions=conditions,
+        return self._session.steadily(
+            lambda: windows.window(
+                self._session, stream, symbol, venues, since=since, until=until, limit=limit, interval=interval,
+                every=None if every is None else bar(every), conditions=conditions,
+            )
         )  # fmt: skip
 
     # ── Bars and statistics ───────────────────────────────────────────────────────────────────
@@ -209,7 +219,9 @@ class Reader:
         source: bars.Source = "auto",
     ) -> Window:
         """Return open, high, low, close and volumes, a row a bar and venue: see `store.bars`."""
-        return bars.bars(self._session, symbol, venues, bar(length), since, until, source)
+        return self._session.steadily(
+            lambda: bars.bars(self._session, symbol, venues, bar(length), since, until, source)
+        )
 
     def percentiles(
         self,
@@ -222,7 +234,9 @@ class Reader:
         of: statistics.Of = "prices",
     ) -> Window:
         """Return the percentiles of the price, a row a venue: see `store.statistics`."""
-        return statistics.percentiles(self._session, symbol, venues, since, until, at, step, of)
+        return self._session.steadily(
+            lambda: statistics.percentiles(self._session, symbol, venues, since, until, at, step, of)
+        )
 
     def volatility(
         self,
@@ -234,11 +248,13 @@ class Reader:
         of: statistics.Of = "prices",
     ) -> Window:
         """Return the realised volatility, a row a venue: see `store.statistics`."""
-        return statistics.volatility(self._session, symbol, venues, since, until, step, of)
+        return self._session.steadily(
+            lambda: statistics.volatility(self._session, symbol, venues, since, until, step, of)
+        )
 
     def flow(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window:
         """Return what was traded, by the taker's side, a row a venue: see `store.statistics`."""
-        return statistics.flow(self._session, symbol, venues, since, until)
+        return self._session.steadily(lambda: statistics.flow(self._session, symbol, venues, since, until))
 
     def volume_by_price(
         self,
@@ -250,7 +266,9 @@ class Reader:
         bins: int = 50,
     ) -> Window:
         """Return what was traded at which prices, by the taker's side, a row a bin: see `store.statistics`."""
-        return statistics.volume_by_price(self._session, symbol, venues, since, until, size, bins)
+        return self._session.steadily(
+            lambda: statistics.volume_by_price(self._session, symbol, venues, since, until, size, bins)
+        )
 
     def price_context(
         self,
@@ -262,17 +280,23 @@ class Reader:
         of: statistics.Of = "prices",
     ) -> Window:
         """Return where a price stands among those of several look-backs, a row each: see `store.statistics`."""
-        return statistics.price_context(self._session, symbol, venue, until, look_backs, price, of)
+        return self._session.steadily(
+            lambda: statistics.price_context(self._session, symbol, venue, until, look_backs, price, of)
+        )
 
     # ── Payments ──────────────────────────────────────────────────────────────────────────────
 
     def settlements(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window:
         """Return each funding settlement once, with the sum so far: see `store.payments`."""
-        return payments.settlements(self._session, symbol, venues, since, until)
+        return self._session.steadily(
+            lambda: payments.settlements(self._session, symbol, venues, since, until)
+        )
 
     def funding_comparison(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window:
         """Return what funding came to and is announced at, a row a venue: see `store.payments`."""
-        return payments.funding_comparison(self._session, symbol, venues, since, until)
+        return self._session.steadily(
+            lambda: payments.funding_comparison(self._session, symbol, venues, since, until)
+        )
 
     def liquidation_map(
         self,
@@ -285,7 +309,11 @@ class Reader:
         min_value: float = 0.0,
     ) -> Window:
         """Return what was closed by force at which prices, by side, a row a bin: see `store.payments`."""
-        return payments.liquidation_map(self._session, symbol, venues, since, until, size, bins, min_value)
+        return self._session.steadily(
+            lambda: payments.liquidation_map(
+                self._session, symbol, venues, since, until, size, bins, min_value
+            )
+        )
 
     def liquidation_bars(
         self,
@@ -298,7 +326,9 @@ class Reader:
     ) -> Window:
         """Return what was closed by force when, by side, a row a bar and venue: see `store.payments`."""
         among = None if length is None else bar(length)
-        return payments.liquidation_bars(self._session, symbol, venues, among, since, until, min_value)
+        return self._session.steadily(
+            lambda: payments.liquidation_bars(self._session, symbol, venues, among, since, until, min_value)
+        )
 
     # ── What is known of the rows ─────────────────────────────────────────────────────────────
 
@@ -322,7 +352,15 @@ class Reader:
         self, stream: str, symbol: str, venues: Among, since: Nanos, until: Nanos
     ) -> dict[str, Coverage]:
         """Return the coverage of each venue; None are those that have the stream by their declaration."""
-        return coverage.coverages(self._session, stream, symbol, venues, since, until)
+        return self.coverage_by_stream([stream], symbol, venues, since, until)[stream]
+
+    def coverage_by_stream(
+        self, streams: Sequence[str], symbol: str, venues: Among, since: Nanos, until: Nanos
+    ) -> dict[str, dict[str, Coverage]]:
+        """Return the coverage of several streams, by stream and venue: see `store.coverage`."""
+        return self._session.steadily(
+            lambda: coverage.coverages(self._session, streams, symbol, venues, since, until)
+        )
 
     def instruments(self, symbol: str | None = None, venue: str | None = None) -> list[Listing]:
         """Return what the venues listed when they were last read."""
@@ -382,6 +420,14 @@ class Reader:
             f" FROM {identifier(stream)} GROUP BY ALL"
         )
         return {(venue, symbol): last for venue, symbol, last in found}
+
+    def rows(self, sql: str, bound: Sequence[Parameter] = ()) -> list[tuple[Any, ...]]:
+        """Return what a query of ours finds; `?` is the place of a value, and of nothing else."""
+        return self._session.rows(sql, bound)
+
+    def source(self, stream: str, symbol: str | None = None, venues: Among = None) -> str:
+        """Return what to select a stream's rows of a symbol and some venues from."""
+        return self._session.source(stream, symbol, venues)
 
     def _latest(self, kind: type[E], symbol: str | None) -> list[E]:
         stream = KEPT[kind]

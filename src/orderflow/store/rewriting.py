@@ -65,7 +65,7 @@ class Rewriting:
         self.layout = layout.of(cursor)
         self.made: list[Archived] = []
         self.cursor, self.stream = cursor, stream
-        self.hot = identifier(self.layout.hot(stream.name))
+        self.hot = self._source = identifier(self.layout.hot(stream.name))
         self._replaced: list[Archived] = []
         self._committed = False
 
@@ -91,6 +91,7 @@ class Rewriting:
         finally:
             if not one._committed:
                 one._undo()
+            cursor.execute("DROP TABLE IF EXISTS temp.sorted")
             cursor.close()
 
     def hot_series(self, day: date) -> list[HotSeries]:
@@ -100,12 +101,22 @@ class Rewriting:
             f" WHERE {_within(day)}{only_final(self.stream)} GROUP BY ALL ORDER BY 1, 2"
         ).fetchall()
 
+    def sort(self, day: date, series: Sequence[HotSeries]) -> None:
+        """Gather the rows of a day of some series, sorted, for `unite` to take them from.
+
+        The hot table lies in order of time, so that each of a hundred series is strewn over all of it.
+        """
+        self.cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE sorted AS SELECT * FROM {self.hot}"
+            f" WHERE {_within(day)}{only_final(self.stream)} AND {_among(series)}"
+            " ORDER BY venue, symbol, timestamp, id"
+        )
+        self._source = "sorted"
+
     def delete(self, day: date, series: Sequence[HotSeries]) -> int:
         """Take the rows of a day of some series out of the hot table; return how many."""
-        chosen = ", ".join(f"({text(venue)}, {text(symbol)})" for venue, symbol, _ in series)
         ((gone,),) = self.cursor.execute(
-            f"DELETE FROM {self.hot} WHERE {_within(day)}{only_final(self.stream)}"
-            f" AND (venue::VARCHAR, symbol::VARCHAR) IN ({chosen})"
+            f"DELETE FROM {self.hot} WHERE {_within(day)}{only_final(self.stream)} AND {_among(series)}"
         ).fetchall()
         return gone
 
@@ -119,7 +130,7 @@ class Rewriting:
         """Write the hot rows of a series' day, with those that its file has already."""
         old = archived(self.cursor, self.stream.name, venue, symbol, day)
         hot = (
-            f"SELECT * FROM {self.hot} WHERE venue = {text(venue)}"
+            f"SELECT * FROM {self._source} WHERE venue = {text(venue)}"
             f" AND symbol = {text(symbol)} AND {_within(day)}{only_final(self.stream)}"
         )
         rows = " UNION ALL BY NAME ".join([hot, *(self.rows_of([one]) for one in old)])
@@ -293,6 +304,11 @@ def last_of_each(rows: str, every_ms: int) -> str:
 
 def _within(day: date) -> str:
     return f"timestamp >= DATE '{day}' AND timestamp < DATE '{day + timedelta(days=1)}'"
+
+
+def _among(series: Sequence[HotSeries]) -> str:
+    chosen = ", ".join(f"({text(venue)}, {text(symbol)})" for venue, symbol, _ in series)
+    return f"(venue::VARCHAR, symbol::VARCHAR) IN ({chosen})"
 
 
 def only_final(stream: Stream) -> str:

@@ -26,7 +26,7 @@ Rows = npt.NDArray[Any]  # structured: series, ts_event, ts_recv, then the strea
 
 def packed(stream: Stream, events: Sequence[Event], series: Mapping[str, int]) -> tuple[Rows, list[str]]:
     """Pack events of one venue; `series` numbers its symbols. Returns rows and the texts set aside."""
-    loop, row, codes, dtype = _layout(stream.name)
+    loop, row, codes, kind = _layout(stream.name)
     layout = struct.Struct("<i" + codes)
     data, texts = bytearray(layout.size * len(events)), _Texts()
     slow: list[int] = []
@@ -36,7 +36,7 @@ def packed(stream: Stream, events: Sequence[Event], series: Mapping[str, int]) -
         layout.pack_into(data, at, number, *values)
 
     loop(events, series, layout.pack_into, layout.size, data, texts.place, slow, slowly)
-    rows = np.frombuffer(data, dtype)
+    rows = np.frombuffer(data, kind)
     if len(slow) < len(events):
         _forget_negative_ids(stream, rows, slow)
     return rows, texts.found
@@ -135,8 +135,12 @@ def _layout(name: str) -> tuple[Callable[..., None], Callable[[Any], tuple[Any, 
         careful = _with_care(stream.packed)
     made: dict[str, Any] = {"NULL": NULL, "NAN": _UNKNOWN["d"], "CAREFUL": _CAREFUL, "refused": struct.error}
     exec(_LOOP.format(values=values, careful=careful), made)  # noqa: S102 - names of our own declarations
-    dtype = np.dtype(
+    return made["loop"], stream.row(), "qq" + "".join(codes), dtype(stream)
+
+
+def dtype(stream: Stream) -> np.dtype[Any]:
+    """Return the numpy type of a stream's rows."""
+    return np.dtype(
         [("series", "<i4"), ("ts_event", "<i8"), ("ts_recv", "<i8")]
-        + [(column.name, _NUMPY[code]) for column, code in zip(stream.packed, codes, strict=True)]
+        + [(column.name, _NUMPY[_CODE[column.type]]) for column in stream.packed]
     )
-    return made["loop"], stream.row(), "qq" + "".join(codes), dtype

@@ -13,8 +13,10 @@ import msgspec
 
 from orderflow.market.errors import InvalidArgument, StoreUnusable
 from orderflow.market.events import US, Nanos
+from orderflow.store import layout
 from orderflow.store.tables import KINDS, transaction
 
+_LAST = 2**31 - 1
 PAST = "backfill "  # begins the key of a run that brings in the past, of whatever kind the data is
 
 Kind = Literal["live", "replay", "backfill", "simulated"]
@@ -55,16 +57,20 @@ def begin(
     with transaction(connection) as cursor:
         if found := _find(cursor, "key = ?", [key]):
             return found
+        first = layout.of(cursor).first_run
         cursor.execute(
-            "INSERT INTO runs SELECT coalesce(max(id), 0) + 1, ?, make_timestamp(?), make_timestamp(?),"
-            " ?, ?, ? FROM runs",
+            "INSERT INTO runs SELECT coalesce(max(id), ?) + 1, ?, make_timestamp(?), make_timestamp(?),"
+            " ?, ?, ? FROM runs WHERE id BETWEEN ? AND ?",
             [
+                first,
                 key,
                 started // US,
                 None if ended is None else ended // US,
                 kind,
                 version,
                 _json(settings or {}),
+                first,
+                first + layout.RUNS_OF_A_HOLDING if first else _LAST,
             ],
         )
         return _row(cursor, "key = ?", [key])
@@ -97,6 +103,11 @@ def end(connection: duckdb.DuckDBPyConnection, run: Run, ended: Nanos) -> Run:
 def last(connection: duckdb.DuckDBPyConnection) -> Run | None:
     """Return the run that was begun last, or None where nothing ran yet; a backfill is of the past."""
     return _find(connection, f"NOT starts_with(key, '{PAST}') ORDER BY id DESC", [])
+
+
+def find(connection: duckdb.DuckDBPyConnection, key: str) -> Run | None:
+    """Return the run that has a key, if there is one."""
+    return _find(connection, "key = ?", [key])
 
 
 def _find(cursor: duckdb.DuckDBPyConnection, where: str, parameters: list[Any]) -> Run | None:

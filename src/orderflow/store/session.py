@@ -4,34 +4,75 @@ Each statement is sent whole: with a service it runs there, and only its answer 
 where a service takes no parameters they are written as literals, in `render` alone.
 """
 
-from collections.abc import Sequence
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeVar
 
 import duckdb
 import pyarrow as pa
 
-from orderflow.market.errors import Disconnected, InvalidArgument, StoreUnusable
+from orderflow.market.errors import Disconnected, InvalidArgument, NoData, StoreUnusable, TimedOut
 from orderflow.market.events import Nanos
 from orderflow.market.instruments import MARKETS, Series, venue_id
 from orderflow.market.streams import STREAMS
+from orderflow.store import layout
 from orderflow.store.answers import resolve
 from orderflow.store.identifiers import identifier
 from orderflow.store.statements import Parameter, micros, render
 
+T = TypeVar("T")
+
+_EDITION = "SELECT count(*), max(written) FROM archived"
 _KINDS = ("simulated", "live", "replay", "backfill")  # the first that a database has is what it is
 
 
-class Session:
-    """Statements to a database: `connection` has it open, or attached over Quack as `catalog`.
+class Served(NamedTuple):
+    """Where another process serves a database over Quack, and the token that it asks for."""
 
-    May be used from several threads: each statement has a cursor of its own.
+    uri: str
+    token: str
+
+
+class _Archive(NamedTuple):
+    """How far the archive reaches, by stream and symbol; `edition` is another with every day that goes there."""
+
+    edition: tuple[Any, ...] = ()
+    last: dict[tuple[str, str], Nanos] = {}  # noqa: RUF012 - never written to
+
+
+class _Asking(threading.local):
+    """What one thread's question goes by: the archive, and whether an answer depends on how far it reaches."""
+
+    archive: _Archive | None = None
+    hot_alone = False
+
+
+class Session:
+    """Statements to a database: `connection` has it open, or sends them to the process that serves it.
+
+    A served database is not attached: the server would keep what an attachment was told of the catalogue,
+    about 1 MB a symbol, until the client detaches, and a client that is killed does not.
+
+    May be used from several threads: each statement has a cursor of its own. One that takes longer than
+    `timeout_s` is given up (`TimedOut`).
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: str = "") -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        served: Served | None = None,
+        timeout_s: float | None = None,
+    ) -> None:
         self._connection = connection
-        self._catalog = catalog
+        self._served = served
+        self._timeout_s = timeout_s
+        self._lake = served is None and layout.of(connection).lake
         self._views: set[str] = set()
         self._symbols: set[str] = set()
+        self._archives: bool | None = None
+        self._known: _Archive | None = None
+        self._asking = _Asking()
 
     def close(self) -> None:
         self._connection.close()
@@ -39,7 +80,7 @@ class Session:
     @property
     def remote(self) -> bool:
         """Whether the answers come from the process that serves the database."""
-        return bool(self._catalog)
+        return self._served is not None
 
     def rows(self, sql: str, bound: Sequence[Parameter] = ()) -> list[tuple[Any, ...]]:
         return self.ask(sql, bound, duckdb.DuckDBPyConnection.fetchall)
@@ -47,19 +88,42 @@ class Session:
     def arrow(self, sql: str, bound: Sequence[Parameter] = ()) -> pa.Table:
         return self.ask(sql, bound, duckdb.DuckDBPyConnection.to_arrow_table)
 
-    def ask(self, sql: str, bound: Sequence[Parameter], fetch: Any) -> Any:
-        """Run a statement and return what `fetch` makes of it; raise from the errors' tree."""
-        with self._connection.cursor() as cursor:
+    def ask(self, sql: str, bound: Sequence[Parameter], fetch: Any, *, order: str = "") -> Any:
+        """Run a statement and return what `fetch` makes of it; raise from the errors' tree.
+
+        By `order` rows are sorted in this process, not in the one that serves the database.
+        """
+        sort = f" ORDER BY {order}" if order else ""
+        with self._connection.cursor() as cursor, self._limited(cursor):
             try:
-                if self._catalog:
-                    whole = render(sql, bound)
-                    return fetch(cursor.execute("FROM quack_query_by_name(?, ?)", [self._catalog, whole]))
-                return fetch(cursor.execute(sql, list(bound)))
+                if self._served is not None:
+                    asked = [self._served.uri, render(sql, bound), self._served.token]
+                    return fetch(cursor.execute(f"FROM quack_query(?, ?, token => ?){sort}", asked))
+                return fetch(cursor.execute(sql + sort, list(bound)))
             except duckdb.IOException as error:
                 said = str(error).splitlines()[0]
-                if self._catalog:
+                if self._served is not None:
                     raise Disconnected(f"the process that serves the database is gone: {said}") from error
                 raise StoreUnusable(f"the database cannot be read: {said}") from error
+            except duckdb.InterruptException as error:
+                raise TimedOut(
+                    f"the question took longer than {self._timeout_s or 0:g} s",
+                    hint="a shorter window, fewer venues, or longer bars",
+                ) from error
+
+    @contextmanager
+    def _limited(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Have a statement interrupted that takes longer than it may."""
+        if self._timeout_s is None:
+            yield
+            return
+        limit = threading.Timer(self._timeout_s, cursor.interrupt)
+        limit.daemon = True
+        limit.start()
+        try:
+            yield
+        finally:
+            limit.cancel()
 
     # ── What a statement is about ─────────────────────────────────────────────────────────────
 
@@ -74,6 +138,9 @@ class Session:
 
     def symbols(self) -> list[str]:
         """Return the symbols that the database was laid out for, in alphabetical order."""
+        if self._lake:
+            found = self.rows("SELECT DISTINCT value FROM about WHERE key = 'symbol' ORDER BY 1")
+            return [symbol for (symbol,) in found]
         ((found,),) = self.rows("SELECT enum_range((SELECT symbol FROM prices LIMIT 0))")
         return sorted(found)
 
@@ -84,26 +151,79 @@ class Session:
         return asked if asked in self._symbols else resolve(asked, sorted(self._symbols))
 
     def source(
-        self, stream: str, symbol: str | None = None, venues: str | Sequence[str] | None = None
+        self,
+        stream: str,
+        symbol: str | None = None,
+        venues: str | Sequence[str] | None = None,
+        since: Nanos | None = None,
     ) -> str:
-        """Return what to select a stream's rows of a symbol and some venues from, `where` them.
+        """Return what to select a stream's rows of a symbol and some venues from, `where` them, since a time.
 
-        The named views of the series, where there are, so that no other series' archive is looked into.
+        The hot table, scanned once, where nothing of the window is archived; else the named views of the
+        series, so that no other series' archive is looked into. Ask within `steadily`.
         Raises `InvalidArgument` for an unknown stream.
         """
         if stream not in STREAMS:
             raise InvalidArgument(f"unknown stream {stream[:40]!r}", hint=f"streams: {', '.join(STREAMS)}")
-        if symbol is None:
+        if symbol is None or self._lake:  # in a lake the views are of one table, in which rows are found
             return identifier(stream)
-        asked = venue_ids(venues) or list(MARKETS)
+        symbol = self.symbol(symbol)
+        if not self._has_archive():
+            return identifier(stream)
+        archive = self._asking.archive
+        if archive is not None and since is not None and archive.last.get((stream, symbol), 0) < since:
+            self._asking.hot_alone = True
+            return identifier(f"{stream}_hot")
         names = [
-            Series(self.symbol(symbol), venue, stream, False).name
-            for venue in asked
+            Series(symbol, venue, stream, False).name
+            for venue in venue_ids(venues) or MARKETS
             if stream in MARKETS[venue].streams
         ]
         if not names or not self._has_views(names):
             return identifier(stream)
         return f"({' UNION ALL '.join(f'SELECT * FROM {identifier(name)}' for name in names)})"
+
+    def steadily(self, question: Callable[[], T]) -> T:
+        """Ask what takes several statements; again, where rows were archived in the midst of it.
+
+        That a window lies in the hot table alone was known before it is read. Where that has changed, the
+        named views are asked, which need no such knowledge.
+        """
+        if not self._has_archive():
+            return question()
+        asking = self._asking
+        asking.archive, asking.hot_alone = self._known or self._read_archive(), False
+        try:
+            found = question()
+        except NoData:
+            if self._still():
+                raise
+        else:
+            if self._still():
+                return found
+        finally:
+            asking.archive = None
+        self._known = None
+        return question()
+
+    def _still(self) -> bool:
+        """Tell whether the archive is as it was when the question was begun, as far as that matters."""
+        asking = self._asking
+        if not asking.hot_alone or asking.archive is None:
+            return True
+        return self.rows(_EDITION)[0] == asking.archive.edition
+
+    def _has_archive(self) -> bool:
+        if self._archives is None:
+            asked = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'archived'"
+            self._archives = bool(self.rows(asked)[0][0])
+        return self._archives
+
+    def _read_archive(self) -> _Archive:
+        edition = self.rows(_EDITION)[0]  # first: what comes after it is noticed
+        last = self.rows("SELECT stream, symbol, epoch_us(max(last)) * 1000 FROM archived GROUP BY ALL")
+        self._known = _Archive(edition, {(stream, symbol): newest for stream, symbol, newest in last})
+        return self._known
 
     def _has_views(self, names: Sequence[str]) -> bool:
         """Tell whether all of these series have a view; one that is there once stays."""

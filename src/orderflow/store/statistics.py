@@ -22,6 +22,7 @@ Of = Literal["prices", "trades"]
 PERCENTILES = (1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0)
 SECONDS_A_DAY = DAY // SECOND
 _PRICE: dict[Of, str] = {"prices": "mid_price", "trades": "price"}
+_LONE = 1e-3  # of a price that is the only one: the width of its bin
 _EDGE = 1e-9  # of a bin: a price on the edge of one lies in it, whatever its division rounds to
 
 
@@ -49,7 +50,7 @@ def sampled(
     last = f"arg_max({price}, epoch_us(timestamp)::HUGEINT * 9223372036854775808 + id)"
     sql = (
         f"SELECT venue, {step.of('timestamp')} AS number, {last} AS close"
-        f" FROM {session.source(of, symbol, venues)} {where} AND {price} > 0 GROUP BY ALL"
+        f" FROM {session.source(of, symbol, venues, since)} {where} AND {price} > 0 GROUP BY ALL"
     )
     return sql, bound
 
@@ -150,7 +151,7 @@ def flow(
             buy_volume - sell_volume AS delta, {whole("value")} AS quote_volume,
             quote_volume / nullif(volume, 0) AS vwap, arg_min(price, {at}) AS first, min(price) AS lowest,
             max(price) AS highest, arg_max(price, {at}) AS last
-        FROM {session.source("trades", symbol, venues)} {where} GROUP BY venue ORDER BY 1
+        FROM {session.source("trades", symbol, venues, since)} {where} GROUP BY venue ORDER BY 1
         """,
         bound,
     )
@@ -182,7 +183,7 @@ def volume_by_price(
     lowest and the highest price, each but the last without its upper edge. Venues are added together.
     """
     where, bound = session.where(symbol, venues, since, until)
-    source = session.source("trades", symbol, venues)
+    source = session.source("trades", symbol, venues, since)
     ((low, high),) = session.rows(f"SELECT min(price), max(price) FROM {source} {where}", bound)
     if low is None:
         raise nothing(session, "trades", symbol, venues, since, until)
@@ -228,7 +229,7 @@ def binned(low: float, high: float, size: float | None, bins: int) -> Bins:
         raise InvalidArgument(
             f"bins are wider than 0, and 1 to {MOST_BINS:,} of them", hint="size=10, or bins=50"
         )
-    width = size if size is not None else (high - low) / bins or low * _EDGE or 1.0
+    width = size if size is not None else (high - low) / bins or low * _LONE or 1.0
     base = 0.0 if size is not None else low
     if (high - low) / width > MOST_BINS:
         raise InvalidArgument(
@@ -258,7 +259,8 @@ def price_context(
 ) -> Window:
     """Return a row a look-back: how its sampled prices were distributed, and where `price` stands in them.
 
-    Without a price it is the last one before `until`. `rank_pct` is the share of samples at or below it,
+    Without a price it is the last one before `until`. `first_at` is when the first sample was: later than
+    the look-back begins, where less is known. `rank_pct` is the share of samples at or below it,
     `z_score` its distance from their mean in standard deviations, unknown where nothing moved.
     """
     spans = {one: bar(one).length for one in look_backs}
@@ -276,7 +278,8 @@ def price_context(
     found = session.arrow(
         f"""
         WITH closes AS ({sql}), looks(place, look_back, since) AS (VALUES {frames})
-        SELECT look_back, count(close) AS samples, arg_min(close, number) AS first, min(close) AS lowest,
+        SELECT look_back, count(close) AS samples, make_timestamp(min(number) * {SECOND // US}) AS first_at,
+            arg_min(close, number) AS first, min(close) AS lowest,
             quantile_cont(close, 0.05) AS p5, quantile_cont(close, 0.25) AS p25,
             quantile_cont(close, 0.5) AS p50, quantile_cont(close, 0.75) AS p75,
             quantile_cont(close, 0.95) AS p95, max(close) AS highest, avg(close) AS mean,
@@ -291,7 +294,7 @@ def price_context(
     )
     quoted = ("first", "lowest", "p5", "p25", "p50", "p75", "p95", "highest", "mean", "deviation", "price")
     units = {
-        "samples": "count", **dict.fromkeys(quoted, "quote"), "rank_pct": "%",
+        "samples": "count", "first_at": "UTC", **dict.fromkeys(quoted, "quote"), "rank_pct": "%",
         "z_score": "standard deviations", "change_pct": "%",
     }  # fmt: skip
     return described(

@@ -12,9 +12,11 @@ values written out, it replays.
 """
 
 import logging
+import random
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -36,6 +38,13 @@ PROGRAM = "crypto-orderflow"
 SCHEMA = 2  # grows with every change of a table's columns
 KINDS = layout.FIXED["source"]
 
+MOST_NAMED = 5_000  # views of series in a lake; the series beyond are asked for by venue and symbol
+ATTEMPTS = 8  # of a commit that touches what another process has changed meanwhile
+
+_IN_A_LAKE = (
+    "PARTITIONED BY (year(timestamp), month(timestamp), day(timestamp))",
+    "SORTED BY (venue ASC, symbol ASC, timestamp ASC)",
+)
 CHECKPOINT_RESERVE = 64 * 1024 * 1024  # left free on the disk beyond what a checkpoint may write
 
 _SYMBOL = re.compile(r"\w[\w.:/+-]{0,63}")  # \w: letters and digits of any script
@@ -92,12 +101,15 @@ def create(connection: duckdb.DuckDBPyConnection, symbols: Sequence[str] = SYMBO
     """
     for symbol in symbols:
         _check(symbol)
-    with transaction(connection) as cursor:
+    wanted = list(series(symbols))
+
+    def lay_out(cursor: Connection) -> None:
         if not recognise(cursor):
             _lay_out(cursor, symbols)
-        wanted = list(series(symbols))
         _extend(cursor, [(venue, symbol) for symbol in symbols for venue in MARKETS])
         _name(cursor, wanted)
+
+    _agreed(connection, lay_out)
     core = sum(one.core for one in wanted)
     return Created(core, len(wanted) - core)
 
@@ -114,9 +126,12 @@ def ensure(connection: duckdb.DuckDBPyConnection, pairs: Iterable[tuple[str, str
     missing = {one.name: one for one in wanted if one.name not in known}
     if not missing and {symbol for _, symbol in asked} <= set(known_symbols(connection)):
         return 0
-    with transaction(connection) as cursor:
+
+    def extend(cursor: Connection) -> None:
         _extend(cursor, asked)
         _name(cursor, missing.values())
+
+    _agreed(connection, extend)
     return len(missing)
 
 
@@ -138,14 +153,15 @@ def add_symbols(connection: duckdb.DuckDBPyConnection, symbols: Iterable[str]) -
 def names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the names of all series that have a view, in alphabetical order."""
     found = connection.execute(
-        "SELECT view_name FROM duckdb_views() WHERE NOT internal AND database_name = current_database() ORDER BY 1"
+        "SELECT view_name FROM duckdb_views() WHERE NOT internal AND database_name = current_database()"
+        " ORDER BY 1"
     )
     return [name for (name,) in found.fetchall() if name != "sources" and name not in STREAMS]
 
 
 def known_symbols(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the symbols that the tables can hold, in the order in which they were added."""
-    return _values(connection, "symbol")
+    return _values(connection, layout.of(connection), "symbol")
 
 
 def possible(connection: duckdb.DuckDBPyConnection, symbols: Iterable[str]) -> set[str]:
@@ -163,7 +179,9 @@ def recognise(connection: duckdb.DuckDBPyConnection) -> bool:
 
     Raises `StoreUnusable` for another program's, or for one that a newer version of ours has made.
     """
-    found = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
+    found = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE NOT internal AND database_name = current_database()"
+    ).fetchall()
     tables = {name for (name,) in found}
     about = {}
     if "about" in tables:
@@ -254,6 +272,25 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDB
         cursor.close()
 
 
+def conflicting(error: duckdb.Error) -> bool:
+    """Tell whether a lake refused a commit because it touches what another has changed meanwhile."""
+    return "onflict" in str(error)
+
+
+def _agreed(connection: Connection, work: Callable[[Connection], None]) -> None:
+    """Do work in a transaction; in a lake again where another process has done the same meanwhile."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with transaction(connection) as cursor:
+                work(cursor)
+        except duckdb.TransactionException as error:
+            if attempt == ATTEMPTS or not conflicting(error):
+                raise
+            time.sleep(attempt * random.uniform(0, 0.2))  # noqa: S311 - so that two do not meet again
+        else:
+            return
+
+
 def checkpoint(connection: Connection) -> bool:
     """Bring the log into the file; False where that must wait: a reader holds it back, or the disk is full."""
     cursor = connection.cursor()
@@ -284,13 +321,16 @@ def _lay_out(cursor: duckdb.DuckDBPyConnection, symbols: Sequence[str]) -> None:
     for statement in _OTHERS:
         cursor.execute(statement)
     cursor.executemany("INSERT INTO about VALUES (?, ?)", [("program", PROGRAM), ("schema", str(SCHEMA))])
-    values = {"venue": list(MARKETS), "symbol": list(dict.fromkeys(symbols))}
     where = layout.of(cursor)
+    values = {} if where.lake else {"venue": list(MARKETS), "symbol": list(dict.fromkeys(symbols))}
     if where.root is not None:
         cursor.execute("INSERT INTO about VALUES ('archive', ?)", [str(where.root)])
     for stream in STREAMS.values():
         body = ", ".join(f"{identifier(one.name)} {_type(stream, one, values)}" for one in columns(stream))
         cursor.execute(f"CREATE TABLE {identifier(where.hot(stream.name))} ({body})")
+        if where.lake:
+            for order in _IN_A_LAKE:
+                cursor.execute(f"ALTER TABLE {identifier(stream.name)} SET {order}")
         layout.unite(cursor, where, stream.name, values)
 
 
@@ -304,10 +344,12 @@ def order(stream: Stream) -> str:
 
 def column_type(connection: duckdb.DuckDBPyConnection, stream: Stream, column: Column) -> str:
     """Return the SQL type of a column in this database's table of a stream."""
-    return _type(stream, column, {name: _values(connection, name) for name in ("venue", "symbol")})
+    return _type(stream, column, _enums(connection))
 
 
 def _type(stream: Stream, column: Column, values: dict[str, list[str]]) -> str:
+    if not values:  # a lake knows no ENUM
+        return column.type
     if column in SHARED:
         found = values.get(column.name) or layout.FIXED.get(column.name)
     else:
@@ -315,9 +357,18 @@ def _type(stream: Stream, column: Column, values: dict[str, list[str]]) -> str:
     return enum(found) if found else column.type
 
 
-def _values(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
+def _enums(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """Return the values of the ENUMs that grow; none in a lake, which knows only texts."""
+    where = layout.of(connection)
+    return {} if where.lake else {name: _values(connection, where, name) for name in ("venue", "symbol")}
+
+
+def _values(connection: duckdb.DuckDBPyConnection, where: layout.Layout, column: str) -> list[str]:
+    if where.lake:
+        found = connection.execute("SELECT DISTINCT value FROM about WHERE key = ?", [column]).fetchall()
+        return sorted(value for (value,) in found)
     # the tables change together, so any of them tells
-    table = layout.of(connection).hot(next(iter(STREAMS)))
+    table = where.hot(next(iter(STREAMS)))
     kind = connection.sql(f"SELECT {column} FROM {identifier(table)} LIMIT 0").types[0]
     values = kind.children[0][1] if kind.id == "enum" else []
     return [str(one) for one in values] if isinstance(values, list) else []
@@ -327,7 +378,7 @@ def _extend(cursor: duckdb.DuckDBPyConnection, pairs: Iterable[tuple[str, str]])
     """Give every table's `venue` and `symbol` the values that they lack, after those they have."""
     pairs, where, grown = list(pairs), layout.of(cursor), False
     for column, asked in (("venue", [one[0] for one in pairs]), ("symbol", [one[1] for one in pairs])):
-        had = _values(cursor, column)
+        had = _values(cursor, where, column)
         values = list(dict.fromkeys([*had, *asked]))
         if len(values) == len(had):
             continue
@@ -337,6 +388,10 @@ def _extend(cursor: duckdb.DuckDBPyConnection, pairs: Iterable[tuple[str, str]])
                 raise InvalidArgument(
                     f"symbols {other!r} and {value!r} would share their names", hint="keep one of the two"
                 )
+        if where.lake:
+            said = [(column, value) for value in values[len(had) :]]
+            cursor.executemany("INSERT INTO about VALUES (?, ?)", said)
+            continue
         grown = True
         for stream in STREAMS:
             cursor.execute(f"ALTER TABLE {identifier(where.hot(stream))} ALTER {column} TYPE {enum(values)}")
@@ -350,25 +405,28 @@ def unite(
     series: Iterable[Series] | None = None,
 ) -> None:
     """Write the views of streams anew, and of the series given (or else of all that have archived days)."""
-    where = layout.of(cursor)
-    values = {column: _values(cursor, column) for column in ("venue", "symbol")}
+    where, values = layout.of(cursor), _enums(cursor)
     for stream in streams:
         layout.unite(cursor, where, stream, values, series)
 
 
 def name_again(cursor: duckdb.DuckDBPyConnection) -> None:
     """Write the named view of every series anew."""
-    where = layout.of(cursor)
-    values = {column: _values(cursor, column) for column in ("venue", "symbol")}
+    where, values = layout.of(cursor), _enums(cursor)
     by_stream: dict[str, list[Series]] = {}
-    for one in series(values["symbol"]):
+    for one in series(known_symbols(cursor)):
         by_stream.setdefault(one.stream, []).append(one)
     for stream, several in by_stream.items():
         layout.unite(cursor, where, stream, values, several)
 
 
 def _name(cursor: duckdb.DuckDBPyConnection, wanted: Iterable[Series]) -> None:
-    where = layout.of(cursor)
+    where, wanted = layout.of(cursor), list(wanted)
+    if where.lake:  # each view is a row that every reader of a lake reads
+        had = set(names(cursor))
+        wanted = [one for one in wanted if one.name not in had][: max(0, MOST_NAMED - len(had))]
+    if not wanted:
+        return
     cursor.execute(
         ";".join(
             f"CREATE VIEW IF NOT EXISTS {identifier(one.name)} AS"

@@ -157,7 +157,7 @@ def select(
     order = "ASC" if limit is None else "DESC"
     names = ", ".join(identifier(one.name) for one in columns(STREAMS[stream]))
     found = session.arrow(
-        f"SELECT {names} FROM {session.source(stream, symbol, venues)} {where} {last}"
+        f"SELECT {names} FROM {session.source(stream, symbol, venues, since)} {where} {last}"
         f" ORDER BY timestamp {order}, venue {order}, id {order} {cut}",
         [*bound, *(value for _, value in conditions)],
     )
@@ -207,7 +207,7 @@ def described(
         until=until,
         found=found,
         units=units,
-        coverage=coverages(session, stream, symbol, asked, since, until),
+        coverage=coverages(session, [stream], symbol, asked, since, until)[stream],
         kind=session.kind,
         truncated=truncated,
         notes=notes or {},

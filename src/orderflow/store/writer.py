@@ -7,6 +7,7 @@ series is new without looking; only the others are looked up in the table.
 """
 
 import logging
+import random
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from orderflow.market.errors import StoreBroken, StoreUnusable
-from orderflow.market.events import US, Event, Gap, Instrument, Nanos
+from orderflow.market.errors import ShareLost, StoreBroken, StoreUnusable
+from orderflow.market.events import HOUR, US, Event, Gap, Instrument, Nanos
 from orderflow.market.streams import KEPT, LARGE_TRADES, OPEN_INTEREST, STREAMS, TRADES, Column, Stream
-from orderflow.store import layout, merge, messages, tables
+from orderflow.store import lake, layout, merge, messages, tables
 from orderflow.store.messages import Outlet
 from orderflow.store.rows import NULL, Rows, packed
 from orderflow.store.runs import Run
@@ -53,6 +54,14 @@ class Batch(msgspec.Struct):
         return bool(self.events or self.gaps or self.void or self.instruments)
 
 
+class Block(NamedTuple):
+    """Rows of one stream that were stored elsewhere, their texts, and how the run that they are of is had."""
+
+    rows: Rows
+    texts: list[str]
+    run: Callable[[], Run]
+
+
 class Flushed(NamedTuple):
     """Rows written by table, and how long it took."""
 
@@ -63,7 +72,9 @@ class Flushed(NamedTuple):
 class Writer:
     """Writes runs into one database, one at a time: `run` is the one that rows belong to from now on.
 
-    An `outlet` is given the rows of its streams as messages, in the transaction that writes them.
+    An `outlet` is given the rows of its streams as messages, in the transaction that writes them; `box`
+    is its name where a lake has several. `since` bounds what is read of the tables to begin with, and
+    `lists` says whose instruments are kept.
     Not for two threads at once, save `adders` beside `write`.
     """
 
@@ -74,8 +85,12 @@ class Writer:
         *,
         large_trade_usd: Mapping[str, float] | None = None,
         outlet: Outlet | None = None,
+        box: str = messages.OUTBOX,
+        since: Nanos | None = None,
+        lists: Callable[[Instrument], bool] = lambda one: True,
     ) -> None:
         self._cursor = connection.cursor()
+        self._box, self._lists = box, lists
         self._outlet = outlet
         self.run = run
         self._large = LARGE_TRADE_USD if large_trade_usd is None else large_trade_usd
@@ -86,7 +101,8 @@ class Writer:
         self._series: dict[str, dict[str, int]] = {}  # venue → symbol → number
         self._names: list[tuple[str, str]] = []  # number → (venue, symbol)
         self._layout = layout.of(self._cursor)
-        self._known = {name: merge.Known(self._cursor, stream) for name, stream in STREAMS.items()}
+        self._known = {name: merge.Known(self._cursor, stream, since) for name, stream in STREAMS.items()}
+        self._uncertain = False  # whether it is not known if the last commit counts
 
     # ── On the thread that collects ───────────────────────────────────────────────────────────
 
@@ -130,27 +146,25 @@ class Writer:
         Its rows belong to `run`, where one is given; a batch of the past is written by itself, so that
         only its own stretch of time is looked through for doubles.
         Raises `StoreUnusable` if the database cannot take it (a full disk); the batch can be written
-        again. `StoreBroken`: not by this process.
+        again. `StoreBroken`: not by this process. `ShareLost`: another collector of the lake does.
         """
         began = time.perf_counter()
         run = run or self.run
         if run is None:
             raise StoreUnusable("rows without a run cannot be written", hint="begin a run first")
         try:
-            self._number_series(batch)
-            parts = self._parts(batch)
-            self._cursor.begin()
-            rows = {name: self._insert(STREAMS[name], several, run) for name, several in parts.items()}
-            self._upsert_gaps(batch, run)
-            self._upsert_instruments(batch.instruments)
-            if self._outlet is not None and (number := self._outlet.stage()) is not None:
-                messages.note(self._cursor, number)
-            self._cursor.commit()
+            rows = self._committed(batch, run)
         except StoreUnusable:  # the outlet cannot be written
             self._undo()
             raise
         except duckdb.Error as error:
             self._undo()
+            self._uncertain = self._layout.lake
+            if self._layout.lake and lake.refused(error):
+                raise ShareLost(
+                    "another collector holds this share of the lake now",
+                    hint="what was not written stays in the journal, until this one holds the share again",
+                ) from error
             broken = isinstance(error, duckdb.FatalException)
             raise (StoreBroken if broken else StoreUnusable)(
                 f"the database did not take {sum(map(len, batch.events.values()))} rows: {_one_line(error)}",
@@ -166,6 +180,64 @@ class Writer:
     def flush(self) -> Flushed:
         """Take and write in one call, for those who have one thread."""
         return self.write(self.take())
+
+    def take_in(self, stream: Stream, blocks: Iterable[Block]) -> int:
+        """Write rows that were stored elsewhere in one transaction; return how many were not here yet.
+
+        On failure, be it of the database or of whoever gives the blocks, none of them is. Columns that are
+        reckoned from others are reckoned again. Raises `StoreUnusable` if the database cannot take them.
+        """
+        if stream.derived_from:  # its rows are written beside those that they derive from, unseen
+            self._known[stream.name] = merge.Known(self._cursor, stream)
+        try:
+            self._cursor.begin()
+            count = sum(self._merge(stream, one.rows, one.texts, one.run) for one in blocks)
+            self._cursor.commit()
+        except duckdb.Error as error:
+            self._undo()
+            raise StoreUnusable(
+                f"the database did not take the rows: {_one_line(error)}", hint="free some disk space"
+            ) from error
+        except BaseException:
+            self._undo()
+            raise
+        for known in self._known.values():
+            known.commit()
+        return count
+
+    def number(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """Return the numbers of series, (venue, symbol), in `Rows`; those that cannot be are left out."""
+        pairs = set(pairs)
+        for venue in {venue for venue, _ in pairs}:
+            self._series.setdefault(venue, {})
+        self._meet({one for one in pairs if one[1] not in self._series[one[0]]})
+        return {one: number for one in pairs if (number := self._series[one[0]].get(one[1])) is not None}
+
+    def _committed(self, batch: Batch, run: Run) -> dict[str, int]:
+        """Write a batch and commit; in a lake again where another process has changed the same files meanwhile."""
+        if self._uncertain:
+            for known in self._known.values():
+                known.learn(time.time_ns() - HOUR)
+            self._uncertain = False
+        self._number_series(batch)
+        for attempt in range(1, tables.ATTEMPTS + 1):
+            try:
+                self._cursor.begin()
+                parts = self._parts(batch)
+                rows = {name: self._insert(STREAMS[name], several, run) for name, several in parts.items()}
+                self._upsert_gaps(batch, run)
+                self._upsert_instruments(batch.instruments)
+                if self._outlet is not None and (number := self._outlet.stage()) is not None:
+                    messages.note(self._cursor, number, self._box)
+                self._cursor.commit()
+            except duckdb.TransactionException as error:
+                if attempt == tables.ATTEMPTS or not tables.conflicting(error) or not self._layout.lake:
+                    raise
+                self._undo()
+                time.sleep(attempt * random.uniform(0, 0.2))  # noqa: S311 - so that two do not meet again
+            else:
+                return rows
+        return {}  # the last attempt has returned or raised
 
     def _undo(self) -> None:
         for known in self._known.values():
@@ -186,16 +258,20 @@ class Writer:
         for (venue, _), events in batch.events.items():
             numbers = self._series.setdefault(venue, {})
             fresh |= {(venue, symbol) for symbol in {event.symbol for event in events} - numbers.keys()}
+        if met := self._meet(fresh):
+            _leave_out(batch, met)
+
+    def _meet(self, fresh: set[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Number series that are met for the first time; return those that cannot be."""
         if not fresh:
-            return
+            return set()
         possible = tables.possible(self._cursor, {symbol for _, symbol in fresh})
         wanted = sorted(one for one in fresh if one[1] in possible)[: MOST_SERIES - len(self._names)]
         tables.ensure(self._cursor, wanted)
         for venue, symbol in wanted:
             self._series[venue][symbol] = len(self._names)
             self._names.append((venue, symbol))
-        if len(wanted) < len(fresh):
-            _leave_out(batch, fresh.difference(wanted))
+        return fresh.difference(wanted)
 
     def _parts(self, batch: Batch) -> dict[str, list[tuple[str, list[Event]]]]:
         parts: dict[str, list[tuple[str, list[Event]]]] = {}
@@ -216,6 +292,9 @@ class Writer:
         if not blocks:
             return 0
         rows = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+        return self._merge(stream, rows, texts, lambda: run)
+
+    def _merge(self, stream: Stream, rows: Rows, texts: list[str], whose: Callable[[], Run]) -> int:
         known = self._known[stream.name]
         if stream.replaces:
             rows, ids = known.replace(rows, texts, self._names)
@@ -228,6 +307,7 @@ class Writer:
         before = None
         if stream is OPEN_INTEREST:
             before, late = known.previous(rows, self._names)
+        run = whose()
         table = self._table(stream, rows, texts, ids, before)
         self._cursor.register("batch", table)
         self._keep(stream, _rows(stream), run)
@@ -289,6 +369,7 @@ class Writer:
             }
             for identity, gap in latest.items()
         ]
+        self._cursor.execute("DROP TABLE IF EXISTS gaps_as_told")
         self._cursor.register("told_gaps", pa.Table.from_pylist(told, schema=_TOLD_GAPS))
         self._cursor.execute(_GAPS_AS_TOLD)
         self._cursor.execute(f"DELETE FROM gaps USING told_gaps t WHERE {_SAME_GAP}")
@@ -302,7 +383,7 @@ class Writer:
         self._cursor.unregister("told_gaps")
 
     def _upsert_instruments(self, instruments: Iterable[Instrument]) -> None:
-        latest = {(one.venue, one.native): one for one in instruments}
+        latest = {(one.venue, one.native): one for one in instruments if self._lists(one)}
         if not latest:
             return
         self._cursor.register("listed", pa.Table.from_pylist([_listed(one) for one in latest.values()]))

@@ -9,6 +9,7 @@ from orderflow.tools import (
     market,
     prices,
     snapshot,
+    sql,
     stored,
     system,
 )
@@ -34,6 +35,8 @@ ALL = Catalogue(
         history.history_liquidations,
         stored.history_coverage,
         stored.history_stats,
+        sql.sql_query,
+        sql.sql_tables,
         system.system_health,
         discovery.find_tools,
         discovery.describe_tools,

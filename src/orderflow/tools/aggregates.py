@@ -113,9 +113,9 @@ def _worst(found: Window) -> dict[str, Any]:
 # ── Where a price stands ──────────────────────────────────────────────────────────────────────
 
 _CONTEXT = {
-    "look_back": "", "samples": "count", "change_pct": "%", "rank_pct": "%", "z_score": "standard deviations",
-    "lowest": "quote", "p5": "quote", "p25": "quote", "p50": "quote", "p75": "quote", "p95": "quote",
-    "highest": "quote", "mean": "quote", "deviation": "quote", "unusual": "",
+    "look_back": "", "first_at": "UTC", "samples": "count", "change_pct": "%", "rank_pct": "%",
+    "z_score": "standard deviations", "unusual": "", "lowest": "quote", "p5": "quote", "p25": "quote",
+    "p50": "quote", "p75": "quote", "p95": "quote", "highest": "quote", "mean": "quote", "deviation": "quote",
 }  # fmt: skip
 UNUSUAL = 3.0  # standard deviations from the mean: less than 0.3 % of a normal distribution lies beyond
 FRESH_MS = 60_000  # an older quote is not what the price is now
@@ -151,13 +151,10 @@ def history_price_context(
     found = ask.history.price_context(
         asked.symbol, venue_id(venue), asked.until, look_backs or LOOK_BACKS, live
     )
-    rows = [
-        [
-            *(row[name] for name in list(_CONTEXT)[:-1]),
-            None if row["z_score"] is None else abs(row["z_score"]) > UNUSUAL,
-        ]
-        for row in found.rows()
-    ]
+    rows = told(found, _CONTEXT)
+    z, unusual = list(_CONTEXT).index("z_score"), list(_CONTEXT).index("unusual")
+    for row in rows:
+        row[unusual] = None if row[z] is None else abs(row[z]) > UNUSUAL
     return answer(
         ask, found, _CONTEXT, rows, stream="prices", asked=asked.venues,
         summary={"price": found.notes["price"], "price_is": "live" if live is not None else "the last stored"},

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orderflow import venues
+from orderflow.market.errors import NoData
 from orderflow.market.events import (
     BookTop,
     Funding,
@@ -18,6 +19,7 @@ from orderflow.market.events import (
 )
 from orderflow.store.answers import Coverage, GapRow, SeriesRows
 from orderflow.store.bars import Source
+from orderflow.store.sandbox import Found, Limits
 from orderflow.store.statistics import Of
 from orderflow.store.windows import Window
 
@@ -114,9 +116,9 @@ class History(Protocol):
         until: Nanos,
         min_value: float = 0.0,
     ) -> Window: ...
-    def coverages(
-        self, stream: str, symbol: str, venues: Among, since: Nanos, until: Nanos
-    ) -> dict[str, Coverage]: ...
+    def coverage_by_stream(
+        self, streams: Sequence[str], symbol: str, venues: Among, since: Nanos, until: Nanos
+    ) -> dict[str, dict[str, Coverage]]: ...
     def gaps(
         self,
         symbol: str | None = None,
@@ -150,6 +152,16 @@ class Gaps(Protocol):
     def __call__(self, *, since: Nanos | None = None, until: Nanos | None = None) -> Sequence[Hole]: ...
 
 
+class Sql(Protocol):
+    """Answers a statement that nobody vouches for; `store.sandbox.ask` says how."""
+
+    def __call__(self, statement: str, limits: Limits | None = None, /) -> Found: ...
+
+
+def _no_sql(statement: str, limits: Limits | None = None, /) -> Found:
+    raise NoData("nothing is stored that could be asked", hint="system_health says what is collected")
+
+
 def declared_fees(overrides: Mapping[str, float] | None = None) -> dict[str, float]:
     """Return each venue's taker fee in bps, as its form declares it unless overridden."""
     return {venue.name: venue.taker_fee_bps for venue in venues.ALL.values()} | dict(overrides or {})
@@ -167,13 +179,14 @@ class Context:
     `venues` (id → `status`, `connected`, `age_ms`, `lag_ms`, `reconnects`, `gaps_last_hour`,
     `rows_per_s`, `rows`, `reason`), `store` and totals. What it leaves out is unknown.
     `stored` says that `latest` reads a file and nothing is being received. `history` is what is stored,
-    where it can be asked. `instrument` finds what a venue lists under a symbol, where that is known.
+    where it can be asked, and `sql` asks it in others' words. `instrument` finds what a venue lists under a symbol, where that is known.
     """
 
     latest: Latest
     gaps: Gaps
     health: Callable[[], dict[str, Any]]
     history: History | None = None
+    sql: Sql = _no_sql
     clock: Callable[[], Nanos] = time.time_ns
     stored: bool = False
     fees: Mapping[str, float] = field(default_factory=declared_fees)

@@ -98,7 +98,9 @@ def parameters(
 
 def _slim(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Drop what repeats or says nothing: titles, the null of an optional, a default shown elsewhere."""
-    kept = {name: value for name, value in schema.items() if name not in ("title", "default", "anyOf")}
+    kept: dict[str, Any] = {
+        name: value for name, value in schema.items() if name not in ("title", "default", "anyOf")
+    }
     options = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
     if len(options) == 1:
         kept |= _slim(options[0])
@@ -107,7 +109,7 @@ def _slim(schema: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(kept.get("enum"), list):
         kept["enum"] = [one for one in kept["enum"] if one is not None]
     if IS_INSTANT.items() <= kept.items():
-        kept = {"type": INSTANT}
+        return {"type": INSTANT}
     if isinstance(kept.get("items"), Mapping):
         kept["items"] = _slim(kept["items"])
     return kept

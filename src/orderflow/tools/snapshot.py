@@ -142,7 +142,8 @@ def _add_while(ask: Ask, asked: Past, found: Answer) -> None:
     ranges = attempt(lambda: history.percentiles(*part, (50.0,)))
     forced = attempt(lambda: history.liquidation_bars(part[0], part[1], None, part[2], part[3]))
     traded = by_venue(flow, "trades", "volume", "buy_volume", "sell_volume", "delta", "vwap")
-    moved = by_venue(moves, "first", "last", "annual_pct")
+    ends = by_venue(flow, "first", "last")
+    moved = by_venue(moves, "annual_pct")
     ranged = by_venue(ranges, "lowest", "highest")
     closed = by_venue(forced, "long_value", "short_value")
     told = next((one for one in (ranges, flow, moves, forced) if one is not None), None)
@@ -154,9 +155,9 @@ def _add_while(ask: Ask, asked: Past, found: Answer) -> None:
     rows: list[Row] = []
     for venue in venues:
         one = {"venue": venue, **ranged.get(venue, {}), **traded.get(venue, {})}
-        if move := moved.get(venue):
-            one |= {"change_pct": (move["last"] / move["first"] - 1) * 100}
-            one["volatility_annual_pct"] = move["annual_pct"]
+        if end := ends.get(venue):
+            one["change_pct"] = (end["last"] / end["first"] - 1) * 100
+        one["volatility_annual_pct"] = moved.get(venue, {}).get("annual_pct")
         if forced_there := closed.get(venue):
             one |= {
                 "long_liquidated": forced_there["long_value"],

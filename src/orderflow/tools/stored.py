@@ -118,10 +118,12 @@ def history_coverage(
     rows: list[Row] = []
     shares: list[float] = []
     missing: dict[str, str] = {}
-    for stream in streams or STREAMS:
-        offering = [one for one in asked.venues or MARKETS if stream in MARKETS[one].streams]
-        found = ask.history.coverages(stream, asked.symbol, offering, asked.since, asked.until)
-        quiet = silent(found, stream, offering)
+    every = ask.history.coverage_by_stream(
+        list(streams or STREAMS), asked.symbol, asked.venues, asked.since, asked.until
+    )
+    for stream, told in every.items():
+        found = {venue: one for venue, one in told.items() if stream in MARKETS[venue].streams}
+        quiet = silent(found, stream, list(found))
         for venue, one in found.items():
             if one.percent is None and asked.venues is None:
                 continue  # not collected, and not asked for
