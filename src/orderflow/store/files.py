@@ -72,9 +72,6 @@ class _Counted:
     def writable(self) -> bool:
         return True
 
-    def seekable(self) -> bool:
-        return False
-
     def close(self) -> None:
         self.closed = True
 
