@@ -156,12 +156,23 @@ class Bench:
         within, promised, lasted = self._run(kind, self.chance.uniform(0, self.lasts[kind]))
         connection = opening.open_for_writing(self._db(kind))
         try:
-            counted = getattr(self, f"_after_{kind}")(connection, promised)
+            counted = self._after[kind](connection, promised)
             faults = [one.said for one in checking.check(connection, thorough=True) if one.wrong]
             assert not faults, faults
         finally:
             connection.close()
         return {"within": within, "at": lasted / self.lasts[kind], "rows": counted}
+
+    @property
+    def _after(self) -> dict[str, Callable[[Any, int], int]]:
+        """What is asked of the database after each kind of work; a count of what it was asked of."""
+        return {
+            "flush": self._after_flush,
+            "checkpoint": self._after_flush,
+            "compaction": self._after_compaction,
+            "retention": self._after_retention,
+            "migration": self._after_migration,
+        }
 
     def _db(self, kind: str) -> Path:
         return self.folder / f"{kind}.duckdb"
@@ -222,8 +233,6 @@ class Bench:
         connection.execute("DELETE FROM large_trades_hot; DELETE FROM runs WHERE id = 2")
         assert _told(connection) == self.whole
         return counts[0]
-
-    _after_checkpoint = _after_flush
 
     def _after_compaction(self, connection: Any, _: int) -> int:
         assert _told(connection) == self.whole
