@@ -131,25 +131,35 @@ def doctor(
     db: Db = None,
     venues: Venues = None,
     offline: Annotated[bool, typer.Option(help="Do not ask the venues.")] = False,
+    thorough: Annotated[
+        bool, typer.Option(help="Read every row: what is there twice, damaged files.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option(help="Mend what can be mended; nobody may have the database open.")
+    ] = False,
     simulator: Simulator = None,
     json: Json = False,
 ) -> None:
     """Look at the venues and the database: reachable, healthy, how far behind, what is missing."""
     from orderflow.jobs.doctor import examine
+    from orderflow.jobs.upkeep import repair as mend
 
     chosen = chosen_settings(db=db, venues=venues)
     log_to_stderr("ERROR")
     forms = chosen_forms(chosen)
     hosts = simulated_hosts(simulator, forms)
-    found = asyncio.run(
+    place = where(chosen, db)
+    mended = mend(place, memory_limit=chosen.memory_limit) if repair else []
+    found = mended + asyncio.run(
         examine(
-            where(chosen, db),
+            place,
             forms,
             hosts,
             keys=chosen.keys,
             offline=offline,
             clock_bound_ms=chosen.clock_bound,
             postgres=following(chosen),
+            thorough=thorough or repair,
         )
     )
     problems = sum(one.state == "problem" for one in found)

@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from orderflow.feed.journal import unfinished
 from orderflow.feed.rest import Rest
+from orderflow.jobs import upkeep
 from orderflow.jobs.health import clock_problem
+from orderflow.jobs.upkeep import Finding
 from orderflow.market.errors import OrderflowError
 from orderflow.market.events import HOUR, MS, Control
 from orderflow.market.streams import STREAMS
@@ -24,15 +24,6 @@ ENDS_SOON_DAYS = 45
 _NEWER = "look for a newer version of crypto-orderflow"
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """One thing looked at: fine, worth knowing, or wrong; and what to do about it."""
-
-    about: str
-    state: str  # ok, note or problem
-    said: str
-    hint: str = ""
-
-
 async def examine(
     db: Path | str,
     venues: dict[str, Venue],
@@ -42,8 +33,12 @@ async def examine(
     offline: bool = False,
     clock_bound_ms: float = 1000.0,
     postgres: Following | None = None,
+    thorough: bool = False,
 ) -> list[Finding]:
-    """Look at the venues, the database and a desk's PostgreSQL; never raises for what is wrong with them."""
+    """Look at the venues, the database and a desk's PostgreSQL; never raises for what is wrong with them.
+
+    `thorough` reads every row of a database file, and finds what is there twice.
+    """
     held = keys or {}
     reached = (
         []
@@ -63,7 +58,7 @@ async def examine(
     stored = (
         await asyncio.to_thread(_lake, db)
         if lake.is_lake(db)
-        else await asyncio.to_thread(_database, Path(db))
+        else await asyncio.to_thread(_database, Path(db), thorough)
     )
     if postgres is not None:
         stored.append(await asyncio.to_thread(_desk, db, postgres))
@@ -130,7 +125,7 @@ def _lake(address: Path | str) -> list[Finding]:
     return [*found, _gaps(gaps)]
 
 
-def _database(db: Path) -> list[Finding]:
+def _database(db: Path, thorough: bool) -> list[Finding]:
     about = f"database {db.name}"
     found: list[Finding] = []
     left = unfinished(Path(f"{db}.journal"))
@@ -143,13 +138,15 @@ def _database(db: Path) -> list[Finding]:
             *found,
             Finding(about, "note", f"{db} does not exist yet", "`orderflow init` or `orderflow up` makes it"),
         ]
+    kept: list[Finding] = []
     try:
         with access.open_reader(db) as reader:
+            kept = upkeep.kept(reader, db, thorough=thorough, running=running is not None)
             counts, kind = reader.counts(), reader.kind
             lag = max((max(reader.last_times(name).values(), default=0) for name in STREAMS), default=0)
             gaps = reader.gaps(since=time.time_ns() - 24 * HOUR)
     except OrderflowError as error:
-        return [*found, Finding(about, "problem", error.message, error.hint)]
+        return [*found, Finding(about, "problem", error.message, error.hint), *kept]
     total = sum(counts[name] for name in STREAMS if name in counts)
     size_mb = db.stat().st_size / 1e6
     found.append(Finding(about, "ok", f"{total:,} rows, {size_mb:.1f} MB, {kind or 'nothing collected yet'}"))
@@ -165,8 +162,7 @@ def _database(db: Path) -> list[Finding]:
         behind = (time.time_ns() - lag) / 1e9
         state = "problem" if running is not None and behind > 60 else "ok" if running is not None else "note"
         found.append(Finding("lag", state, f"the newest row is {behind:,.1f} s old"))
-    found.append(_gaps(gaps))
-    return found
+    return [*found, _gaps(gaps), *kept]
 
 
 def _desk(db: Path | str, wanted: Following) -> Finding:

@@ -137,6 +137,18 @@ class Ledger:
         agreed(self._connection, lambda cursor: cursor.execute(forget, _key(piece)))
 
 
+def forget(
+    cursor: duckdb.DuckDBPyConnection, series: tuple[str, str, str], first_us: int, last_us: int
+) -> None:
+    """Forget the pieces that brought in rows of a stretch which are there no longer, if there is a ledger."""
+    if cursor.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'backfills'").fetchone():
+        cursor.execute(
+            "DELETE FROM backfills WHERE venue = ? AND symbol = ? AND stream = ? AND state <> 'waiting'"
+            ' AND "from" < make_timestamp(?) AND "until" > make_timestamp(?)',
+            [*series, last_us, first_us],
+        )
+
+
 def _key(piece: Piece) -> list[object]:
     times = (piece.from_ts // US, piece.until_ts // US)
     return [piece.venue, piece.symbol, piece.stream, *times, piece.source]

@@ -11,10 +11,10 @@ from orderflow.store.migrations import migrate
 
 
 def open_for_writing(
-    path: Path | str, *, memory_limit: str = "1GB", threads: int = 2
+    path: Path | str, *, memory_limit: str = "1GB", threads: int = 2, mending: bool = False
 ) -> duckdb.DuckDBPyConnection:
     """Open a database of ours, or a new one, as its only writer; its tables are `tables.create`'s matter.
-    One of an older schema is brought to today's.
+    One of an older schema is brought to today's, unless it is opened to be mended.
 
     Rows stay in the order in which they were inserted, since windows of time are found by it. The log is
     checkpointed only beyond 512 MB: the owner does it when nothing waits.
@@ -32,13 +32,24 @@ def open_for_writing(
     connection = connect(path, settings)
     try:
         connection.execute("SET TimeZone = 'UTC'")
-        if tables.recognise(connection):
+        if tables.recognise(connection) and not mending:
             migrate(connection)
-            tables.follow(connection)
+            _follow(connection)
     except StoreUnusable as error:
         connection.close()
         raise StoreUnusable(f"{path}: {error.message}", hint=error.hint) from None
     return connection
+
+
+def _follow(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        tables.follow(connection)
+    except duckdb.Error as error:
+        said = str(error).splitlines()[0]
+        raise StoreUnusable(
+            f"it was moved, and not all of its archive with it: {said}",
+            hint="bring the folder ….archive along; `orderflow doctor --repair` goes on without what is lost",
+        ) from error
 
 
 def connect(

@@ -27,10 +27,12 @@ from orderflow.market.events import (
 )
 from orderflow.market.instruments import Series, venue_id
 from orderflow.market.streams import KEPT, STREAMS
-from orderflow.store import bars, columnar, coverage, payments, statistics, windows
+from orderflow.store import bars, checking, columnar, coverage, payments, statistics, windows
 from orderflow.store.answers import Coverage, GapRow, Listing, SeriesRows, Trades
 from orderflow.store.bar import bar
+from orderflow.store.checking import Fault
 from orderflow.store.identifiers import identifier
+from orderflow.store.layout import Layout
 from orderflow.store.live import RECENT_TRADES
 from orderflow.store.runs import RUN_COLUMNS, Run
 from orderflow.store.session import Served, Session
@@ -399,6 +401,10 @@ class Reader:
     def about(self) -> dict[str, str]:
         """Return what the database says of itself: its schema, and when it was tidied last."""
         return dict(self._session.rows("SELECT key, value FROM about"))
+
+    def faults(self, where: Layout, *, thorough: bool = False, running: bool = False) -> list[Fault]:
+        """Return what is wrong with the database and its archive, which lies `where`: see `store.checking`."""
+        return checking.faults(self._session, where, thorough=thorough, running=running)
 
     def runs(self) -> list[Run]:
         """Return all runs, oldest first."""

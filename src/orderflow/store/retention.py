@@ -17,6 +17,7 @@ import msgspec
 from orderflow.market.errors import InvalidArgument
 from orderflow.market.events import HOUR, SECOND, US, Nanos
 from orderflow.market.streams import STREAMS
+from orderflow.store import backfills
 from orderflow.store.archive import Lock
 from orderflow.store.backfills import REMOVED
 from orderflow.store.rewriting import Archived, Rewriting, archived
@@ -235,14 +236,4 @@ def _note(
             " SELECT ?, ?, ?, make_timestamp(?), make_timestamp(?), ?, NULL, coalesce(max(id), 0) FROM runs",
             [*series, first, last, reason],
         )
-        if _has_ledger(cursor):  # what was brought in there is there no longer
-            cursor.execute(
-                "DELETE FROM backfills WHERE venue = ? AND symbol = ? AND stream = ? AND state <> 'waiting'"
-                ' AND "from" < make_timestamp(?) AND "until" > make_timestamp(?)',
-                [*series, last, first],
-            )
-
-
-def _has_ledger(cursor: duckdb.DuckDBPyConnection) -> bool:
-    found = cursor.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'backfills'").fetchone()
-    return found is not None
+        backfills.forget(cursor, (*key, stream), first, last)  # what was brought in there is gone

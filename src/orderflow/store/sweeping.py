@@ -5,6 +5,7 @@ folder holds nothing else of ours than what lies below `stream=…`; whatever el
 """
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
@@ -14,6 +15,7 @@ from orderflow.market.events import SECOND, US, Nanos
 from orderflow.store import layout
 
 GRACE: Nanos = 600 * SECOND
+SET_ASIDE = ".damaged"  # ends the name of a file that could not be read: it is kept for who wants to look
 
 
 class Swept(msgspec.Struct, frozen=True):
@@ -26,14 +28,21 @@ class Swept(msgspec.Struct, frozen=True):
 def orphans(connection: duckdb.DuckDBPyConnection, older_than: Nanos) -> list[Path]:
     """Return the files in the archive that no row names, and that have lain there since before an instant."""
     root = layout.of(connection).root
-    if root is None or not root.is_dir():
+    if root is None:
         return []
     with connection.cursor() as cursor:
         named = {file for (file,) in cursor.execute("SELECT file FROM archived").fetchall()}
+    return left_over(root, named, older_than)
+
+
+def left_over(root: Path, named: Collection[str], older_than: Nanos | None = None) -> list[Path]:
+    """Return the files below an archive's root that are not among the named, the grace old by default."""
+    older_than = time.time_ns() - GRACE if older_than is None else older_than
     found: list[Path] = []
     for one in sorted(root.glob("stream=*/venue=*/symbol=*/day=*")):
         try:
-            if one.relative_to(root).as_posix() not in named and one.stat().st_mtime_ns < older_than:
+            kept = one.name.endswith(SET_ASIDE) or one.relative_to(root).as_posix() in named
+            if not kept and one.stat().st_mtime_ns < older_than:
                 found.append(one)
         except FileNotFoundError:
             continue

@@ -50,6 +50,10 @@ CHECKPOINT_RESERVE = 64 * 1024 * 1024  # left free on the disk beyond what a che
 
 _SYMBOL = re.compile(r"\w[\w.:/+-]{0,63}")  # \w: letters and digits of any script
 
+SOURCES = """
+    CREATE VIEW IF NOT EXISTS sources AS
+    SELECT id AS run, kind, started, ended, version FROM runs ORDER BY id
+    """
 _OTHERS = (
     """
     CREATE TABLE IF NOT EXISTS about (key VARCHAR NOT NULL, value VARCHAR NOT NULL)
@@ -74,10 +78,7 @@ _OTHERS = (
         read_at TIMESTAMP
     )
     """,
-    """
-    CREATE VIEW IF NOT EXISTS sources AS
-    SELECT id AS run, kind, started, ended, version FROM runs ORDER BY id
-    """,
+    SOURCES,
     layout.ARCHIVED,
 )
 

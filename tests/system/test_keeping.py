@@ -1,0 +1,51 @@
+"""Kept in order while it is collected into: killed in mid-work, tidied and backed up through the door, restored."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.system.kills import KINDS, killed
+from tests.system.product import Product, read, until
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_is_killed_in_mid_work_loses_no_promised_row_and_holds_none_twice() -> None:
+    found = killed(KINDS, kills=2, rows=20_000)
+    assert sum(one["within"] for one in found.values()) >= 3, found  # most of the kills hit the work itself
+
+
+@pytest.mark.slow
+def test_a_collector_tidies_and_is_backed_up_while_it_collects_and_the_backup_is_whole(
+    product: Product,
+) -> None:
+    simulator = product.simulator("BTCUSDT", 50.0)
+    collector = product.collector(simulator, symbols="BTCUSDT")
+    db, folder, back = collector.db, product.folder / "backups" / "first", product.folder / "back.duckdb"
+    until(lambda: collector.query("SELECT count(*) > 500 FROM served.trades")[0][0], "rows")
+
+    def told(*words: str) -> dict[str, object]:
+        done = product.run(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    tidied = told("tidy", "--db", str(db))
+    assert tidied["archived_rows"] == 0 and not tidied["problem"]  # no day is over
+    assert collector.health()["store"]["tidied"]["seconds"] == tidied["seconds"]
+    made = told("backup", str(folder), "--db", str(db))
+    until(lambda: collector.query("SELECT count(*) FROM served.trades")[0][0] > made["rows"], "more rows")  # type: ignore[operator]
+    refused = product.run("backup", str(folder), "--db", str(db))
+    assert refused.returncode == 1 and "is there already" in refused.stderr
+    assert told("restore", str(folder), "--db", str(back))["files"] == 1
+    assert told("doctor", "--offline", "--thorough", "--db", str(back))["problems"] == 0
+    rows = read(
+        back, "SELECT (SELECT count(*) FROM trades), (SELECT count(DISTINCT (venue, trade_id)) FROM trades)"
+    )
+    assert rows[0][0] == rows[0][1] > 500
+    assert collector.running.stop() == 0
+    # each trade of the backup is in the database that went on
+    mine, theirs = (
+        set(read(Path(one), "SELECT venue::VARCHAR, trade_id, price FROM trades")) for one in (back, db)
+    )
+    assert mine < theirs
