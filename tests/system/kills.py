@@ -117,6 +117,13 @@ class Bench:
         self.kept = self._expected(kept(self.rows))
         self.chance = random.Random(20261121)
         self.lasts: dict[str, float] = {}
+        self._checks: dict[str, Callable[[Any, int], int]] = {
+            "flush": self._after_flush,
+            "checkpoint": self._after_flush,
+            "compaction": self._after_compaction,
+            "retention": self._after_retention,
+            "migration": self._after_migration,
+        }
 
     def _base(self) -> None:
         """Rows of nine days, the first four archived, the others hot, and some of these in the log alone."""
@@ -156,7 +163,7 @@ class Bench:
         within, promised, lasted = self._run(kind, self.chance.uniform(0, self.lasts[kind]))
         connection = opening.open_for_writing(self._db(kind))
         try:
-            counted = getattr(self, f"_after_{kind}")(connection, promised)
+            counted = self._checks[kind](connection, promised)
             faults = [one.said for one in checking.check(connection, thorough=True) if one.wrong]
             assert not faults, faults
         finally:
@@ -222,8 +229,6 @@ class Bench:
         connection.execute("DELETE FROM large_trades_hot; DELETE FROM runs WHERE id = 2")
         assert _told(connection) == self.whole
         return counts[0]
-
-    _after_checkpoint = _after_flush
 
     def _after_compaction(self, connection: Any, _: int) -> int:
         assert _told(connection) == self.whole
