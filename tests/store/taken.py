@@ -80,7 +80,10 @@ def fill(
         for day in (EVENING, T0):
             for number in range(each):
                 for event in events(
-                    venue, symbol, day + number * 20 * SECOND + 123_456 * 1000, number + (day == T0) * each
+                    venue,
+                    symbol,
+                    day + number * (40 * SECOND // each) + 123_456 * 1000,
+                    number + (day == T0) * each,
                 ):
                     adders[type(event)](event)
         for stream in ("trades", "prices"):

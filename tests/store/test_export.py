@@ -4,10 +4,8 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +30,7 @@ from orderflow.store import access, files, intake, manifest, opening, runs, tabl
 from orderflow.store.export import export
 from orderflow.store.manifest import Query
 from orderflow.store.reader import Reader
+from orderflow.store.repacked import schema
 from orderflow.store.writer import Writer
 from tests.store.market import T0
 from tests.store.taken import BTC, EACH, EVENING, FUTURES, SPOT, TEXTS, fill, made
@@ -367,7 +366,7 @@ def test_a_file_that_turns_out_bad_in_the_middle_is_brought_in_not_at_all(
     told = json.loads((out / "manifest.json").read_text())
     bad = out / told["files"][1]["piece"]["path"]
     lines = bad.read_text().splitlines(keepends=True)
-    bad.write_text("".join(lines[:-1] + [lines[-1].replace("300000", "much")]))
+    bad.write_text("".join([*lines[:-1], lines[-1].replace("300000", "much")]))
     told["files"][1] |= {"bytes": bad.stat().st_size, "sha256": hashlib.sha256(bad.read_bytes()).hexdigest()}
     (out / "manifest.json").write_text(json.dumps(told))
     with pytest.raises(RecordingUnreadable, match="rows.csv"):
@@ -377,67 +376,81 @@ def test_a_file_that_turns_out_bad_in_the_middle_is_brought_in_not_at_all(
 
 # ── Killed ────────────────────────────────────────────────────────────────────────────────────
 
-EXPORT = """
-import sys
+EXPORTER = """
+import os, signal, sys, time
 from pathlib import Path
 from orderflow.store.export import export
 from orderflow.store.manifest import Query
-from orderflow.market.streams import STREAMS
-print("begun", flush=True)
-export(sys.argv[1], Path(sys.argv[2]), Query(tuple(STREAMS), format=sys.argv[3]))
+for line in sys.stdin:
+    kill_after_s, db, out, form, *streams = line.split()
+    if (child := os.fork()) == 0:
+        export(db, Path(out), Query(tuple(streams), format=form))
+        os._exit(0)
+    if kill_after_s != "None":
+        time.sleep(float(kill_after_s))
+        os.kill(child, signal.SIGKILL)
+    print(os.waitpid(child, 0)[1], flush=True)
 """
 
 
-@pytest.fixture
-def killed() -> Iterator[Any]:
-    def begin(*arguments: object) -> subprocess.Popen[str]:
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        process = subprocess.Popen(
-            [sys.executable, "-c", EXPORT, *map(str, arguments)], env=env, stdout=subprocess.PIPE, text=True
-        )
-        begun.append(process)
-        assert process.stdout is not None and process.stdout.readline() == "begun\n"
-        return process
+class Exporter:
+    """Runs exports, each in a process of its own that begins at once: what they need is loaded before."""
 
-    begun: list[subprocess.Popen[str]] = []
-    yield begin
-    for one in begun:
-        one.kill()
-        one.wait()
-        assert one.stdout is not None
-        one.stdout.close()
+    def __init__(self) -> None:
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", EXPORTER],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: object, kill_after_s: float | None) -> bool:
+        """Return whether it was killed, and not done before."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(" ".join(map(str, (kill_after_s, *arguments))) + "\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline()) != 0
+
+
+@pytest.fixture
+def exporter() -> Iterator[Exporter]:
+    made = Exporter()
+    yield made
+    made.process.kill()
+    made.process.communicate()
+
+
+KILLED = ("trades", "prices", "orderbooks", "candles", "options")
 
 
 @pytest.mark.slow
-def test_an_export_that_is_killed_thirty_times_is_whole_in_the_end(tmp_path: Path, killed: Any) -> None:
-    """At random moments; three exports, one of each form, since one is finished after a dozen kills."""
+def test_an_export_that_is_killed_thirty_times_is_whole_in_the_end(
+    tmp_path: Path, exporter: Exporter
+) -> None:
+    """At random moments, one export after another, of each form in turn, until thirty have hit."""
     chance = random.Random(7)
     path = made(tmp_path / "market.duckdb", each=40)
-    kills = 0
-    for form in FORMS * 12:
-        out = tmp_path / f"out.{form}.{kills}"
-        while kills < 30 and not (out / "manifest.json").exists():
-            process = killed(path, out, form)
-            time.sleep(chance.uniform(0.0, 0.5))
-            if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
-                kills += 1
-            process.wait()
-            for one in out.rglob("rows.*"):  # what has its name is whole
-                batches = files.read(one, form, next(iter(files.read(one, form, _schema(one)))).schema)
-                assert sum(batch.num_rows for batch in batches) > 0
-        done = export(path, out, Query(ALL, format=form))
-        assert done.manifest.rows == sum(counts(path)[stream] for stream in ALL)
-        copy = tmp_path / "copy.duckdb"
-        copy.unlink(missing_ok=True)
-        bring(copy, out)
-        assert checksums(copy) == checksums(path)
-        if kills == 30:
-            return
-    pytest.fail(f"only {kills} kills")
+    expected = {stream: count for stream, count in counts(path).items() if stream in KILLED}
+    kills, finished = 0, 0
+    while kills < 30 or finished < 3:
+        form = FORMS[finished % 3]
+        out = tmp_path / f"out.{finished}"
+        rows: dict[Path, int] = {}
+        while not (out / "manifest.json").exists():
+            after = chance.uniform(0.0, 0.8) if kills < 30 else None
+            kills += exporter.run(path, out, form, *KILLED, kill_after_s=after)
+            rows = {one: _rows(one, form) for one in out.rglob("rows.*")}  # what has its name is whole
+            assert all(rows.values())
+        told = {stream: sum(rows[one] for one in rows if one.parts[-5] == stream) for stream in KILLED}
+        assert told == expected
+        if finished < 3:
+            bring(tmp_path / f"copy.{form}.duckdb", out)
+            mine, theirs = checksums(tmp_path / f"copy.{form}.duckdb"), checksums(path)
+            assert {one: mine[one] for one in KILLED} == {one: theirs[one] for one in KILLED}
+        finished += 1
 
 
-def _schema(path: Path) -> pa.Schema:
-    from orderflow.store.repacked import schema
-
-    return schema(STREAMS[path.parents[3].name])
+def _rows(path: Path, form: files.Form) -> int:
+    return sum(batch.num_rows for batch in files.read(path, form, schema(STREAMS[path.parts[-5]])))

@@ -20,9 +20,10 @@ from orderflow.market.errors import (
 )
 from orderflow.market.instruments import series
 from orderflow.market.streams import STREAMS
-from orderflow.store import access, layout, opening, permits, plain, sandbox, tables
+from orderflow.store import access, lake, layout, opening, permits, plain, sandbox, tables
 from orderflow.store.cell import Cell, confine
 from orderflow.store.sandbox import Job, Limits
+from tests.store.attempts import EXHAUSTING, REFUSED
 from tests.store.conftest import Filled
 
 QUICK = Limits(seconds=15, memory_mb=256)
@@ -170,139 +171,6 @@ def test_a_wrong_column_is_said_in_one_line(path: Path) -> None:
 
 # ── What is refused ───────────────────────────────────────────────────────────────────────────
 
-REFUSED = {
-    # writing
-    "insert": "INSERT INTO gaps SELECT * FROM gaps",
-    "insert behind WITH": "WITH one AS (SELECT 1) INSERT INTO about SELECT 'a', 'b'",
-    "update": "UPDATE runs SET kind = 'simulated'",
-    "update in a comment's clothes": "/* SELECT */ UPDATE about SET value = '2'",
-    "delete": "DELETE FROM trades_hot",
-    "truncate": "TRUNCATE trades_hot",
-    "create table": "CREATE TABLE mine AS SELECT 1",
-    "create temp table": "CREATE TEMP TABLE mine AS SELECT 1",
-    "create view": "CREATE OR REPLACE VIEW trades AS SELECT 1",
-    "create macro": "CREATE MACRO f() AS 1",
-    "create sequence": "CREATE SEQUENCE s",
-    "create schema": "CREATE SCHEMA s",
-    "create type": "CREATE TYPE t AS ENUM ('a')",
-    "drop": "DROP VIEW trades",
-    "alter": "ALTER TABLE trades_hot ADD COLUMN mine INTEGER",
-    "merge": "MERGE INTO gaps USING runs ON false WHEN NOT MATCHED THEN INSERT VALUES (1)",
-    "comment on": "COMMENT ON TABLE trades_hot IS 'mine'",
-    "vacuum": "VACUUM",
-    "checkpoint": "CHECKPOINT",
-    "begin": "BEGIN TRANSACTION",
-    "a pivot that makes a type": "PIVOT trades ON side USING sum(price)",
-    # several, none, disguised
-    "two questions": "SELECT 1; SELECT 2",
-    "a question and a deed": "SELECT 1; DROP TABLE gaps",
-    "a deed behind a comment": "SELECT 1 --\n; DELETE FROM gaps",
-    "nothing": "",
-    "a comment alone": "-- SELECT 1",
-    "no SQL": "please drop everything",
-    "a full-width semicolon": "SELECT 1； DROP TABLE gaps",
-    "a no-break space": "DROP\u00a0TABLE\u00a0gaps",
-    "a byte of nothing": "SELECT 1\x00; DROP TABLE gaps",
-    "letters that look alike": "SELECT * FROM trаdes",  # a Cyrillic а
-    "too long": "SELECT " + "1, " * 10_000 + "1",
-    "too deep": "SELECT " + "(SELECT " * 500 + "1" + ")" * 500,
-    "a sum too deep": "SELECT " + "1+" * 6_000 + "1",
-    # prepared
-    "prepare": "PREPARE p AS DELETE FROM gaps",
-    "execute": "EXECUTE p",
-    "a value to be bound": "SELECT * FROM trades WHERE price > ?",
-    "a named value": "SELECT $1",
-    # files
-    "read_csv": "SELECT * FROM read_csv('/etc/passwd', sep = ':')",
-    "read_text": "SELECT content FROM read_text('/etc/hostname')",
-    "read_blob": "SELECT content FROM read_blob('/etc/hostname')",
-    "read_parquet": "SELECT * FROM read_parquet('/tmp/x.parquet')",
-    "parquet_scan": "SELECT * FROM parquet_scan('/tmp/x.parquet')",
-    "parquet_metadata": "SELECT * FROM parquet_metadata('/tmp/x.parquet')",
-    "read_json": "SELECT * FROM read_json('/etc/x.json')",
-    "read_duckdb": "SELECT * FROM read_duckdb('{db}')",
-    "sniff_csv": "SELECT * FROM sniff_csv('/etc/passwd')",
-    "glob": "SELECT * FROM glob('/etc/*')",
-    "FROM a file": "SELECT * FROM '/etc/services.csv'",
-    "FROM a quoted file": 'SELECT * FROM "/etc/services.csv"',
-    "FROM schema.file": "SELECT * FROM services.csv",
-    "FROM an archived day": "SELECT * FROM '{db}.archive/stream=trades/venue=binance_spot/symbol=BTCUSDT/day=2025-11-20.parquet'",
-    "a file within a subquery": "SELECT (SELECT content FROM read_text('/etc/hostname'))",
-    "a file within a CTE": "WITH f AS (FROM read_text('/etc/hostname')) SELECT * FROM f",
-    "a CTE named as a file": "WITH \"/etc/services.csv\" AS (SELECT 1) SELECT * FROM \"/etc/services.csv\"",
-    "a file beside a lateral join": "SELECT * FROM range(1) r, LATERAL (SELECT * FROM glob('/*'))",
-    "the database's own file": "SELECT * FROM '{db}'",
-    "the token's file": "SELECT * FROM read_text('{db}.quack')",
-    "the token as JSON": "SELECT * FROM '{db}.quack'",
-    "copy out": "COPY trades TO '/tmp/stolen.csv'",
-    "copy a query out": "COPY (SELECT 1) TO '/dev/stdout'",
-    "copy in": "COPY gaps FROM '/etc/passwd'",
-    "export": "EXPORT DATABASE '/tmp/stolen'",
-    "import": "IMPORT DATABASE '/tmp/stolen'",
-    # network, extensions, other databases
-    "http": "SELECT * FROM 'http://127.0.0.1:1/x.csv'",
-    "s3": "SELECT * FROM read_parquet('s3://bucket/x.parquet')",
-    "load": "LOAD httpfs",
-    "install": "INSTALL httpfs",
-    "install from": "FORCE INSTALL quack FROM community",
-    "attach": "ATTACH '/tmp/other.duckdb'",
-    "attach memory": "ATTACH ':memory:' AS other",
-    "attach the collector": "ATTACH 'quack:127.0.0.1:1' AS c (TYPE quack, TOKEN 'x')",
-    "detach": "DETACH served",
-    "use": "USE system",
-    "another catalogue": "SELECT * FROM served.main.trades",
-    "the system's catalogue": "SELECT * FROM system.main.duckdb_databases",
-    "quack_query": "SELECT * FROM quack_query('quack:127.0.0.1:1', 'SELECT 1')",
-    "quack_query_by_name": "SELECT * FROM quack_query_by_name('served', 'SELECT 1')",
-    "quack_serve": "CALL quack_serve('quack:0.0.0.0:9999')",
-    "quack_stop": "CALL quack_stop('quack:127.0.0.1:1')",
-    "quack as a function": "SELECT quack_check_token('a', 'b', 'c')",
-    # settings, secrets, what the process knows
-    "set": "SET memory_limit = '100GB'",
-    "set the lock off": "SET lock_configuration = false",
-    "set external access on": "SET enable_external_access = true",
-    "reset": "RESET memory_limit",
-    "a variable": "SET VARIABLE a = 1",
-    "pragma": "PRAGMA database_list",
-    "pragma assignment": "PRAGMA threads = 8",
-    "pragma as a function": "SELECT * FROM pragma_database_size()",
-    "settings": "SELECT * FROM duckdb_settings()",
-    "current_setting": "SELECT current_setting('allowed_directories')",
-    "current_setting by its full name": "SELECT system.main.current_setting('temp_directory')",
-    "secrets": "SELECT * FROM duckdb_secrets()",
-    "create secret": "CREATE SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b')",
-    "which_secret": "SELECT * FROM which_secret('s3://x', 's3')",
-    "databases with their tokens": "SELECT * FROM duckdb_databases()",
-    "databases as a view": "SELECT * FROM pragma_database_list",
-    "views with their files": "SELECT sql FROM duckdb_views()",
-    "sqlite_master": "SELECT sql FROM sqlite_master",
-    "pg_catalog": "SELECT * FROM pg_catalog.pg_views",
-    "information_schema": "SELECT * FROM information_schema.tables",
-    "a CTE that hides a view": "WITH duckdb_views AS (SELECT 1) SELECT (SELECT 1 FROM duckdb_views)",
-    "getenv": "SELECT getenv('HOME')",
-    "extensions": "SELECT * FROM duckdb_extensions()",
-    "logs": "SELECT * FROM duckdb_logs",
-    "write_log": "SELECT write_log('x')",
-    "the other statements": "SELECT current_query()",
-    "a hot table": "SELECT * FROM trades_hot",
-    "what the store notes": "SELECT * FROM about",
-    "a Python variable": "SELECT * FROM job",
-    # statements within statements
-    "query()": "SELECT * FROM query('DROP TABLE gaps')",
-    "query_table()": "SELECT * FROM query_table('about')",
-    "a serialized statement": "SELECT * FROM json_execute_serialized_sql('{}')",
-    "a plan of a file": "SELECT json_serialize_plan('SELECT * FROM ''/etc/services.csv''')",
-    "explain analyze": "EXPLAIN ANALYZE DELETE FROM gaps",
-    "explain": "EXPLAIN SELECT 1",
-    "show": "SHOW ALL TABLES",
-    "call": "CALL checkpoint()",
-    "force_checkpoint": "SELECT * FROM force_checkpoint()",
-    "nextval": "SELECT nextval('s')",
-    "sleep": "SELECT sleep_ms(100000)",
-    "pg_sleep": "SELECT pg_sleep(100)",
-    "setseed": "SELECT setseed(0.1)",
-}  # fmt: skip
-
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_whatever_is_no_question_to_the_tables_is_refused_by_its_parse(judging: Any, name: str) -> None:
@@ -323,26 +191,6 @@ def test_a_refusal_is_told_as_it_was_raised(served: Filled) -> None:
     with pytest.raises(StatementRefused, match="read_text") as caught:
         rows(served.path, "SELECT * FROM read_text('/etc/hostname')")
     assert caught.value.hint
-
-
-EXHAUSTING = {
-    "a list of all": "SELECT list(range) FROM range(300000000)",
-    "a long text": "SELECT length(repeat('x', 4000000000))",
-    "a long list": "SELECT len(range(1000000000))",
-    "a text of all": "SELECT length(string_agg(range::VARCHAR, ',')) FROM range(300000000)",
-    "a sort of all": "SELECT count(*) FROM (SELECT range FROM range(300000000) ORDER BY hash(range))",
-    "as many groups": "SELECT count(*) FROM (SELECT range, count(*) FROM range(300000000) GROUP BY 1)",
-    "distinct": "SELECT count(DISTINCT range) FROM range(300000000)",
-    "a cross join": "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE hash(a.range, b.range) = 1",
-    "a cross join of rows": "SELECT sum(a.price * b.price) FROM trades a, trades b, range(100000000), range(100000)",
-    "a recursion without end": "WITH RECURSIVE r AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM r) SELECT max(i) FROM r",
-    "a recursion that doubles": "WITH RECURSIVE r AS (SELECT 1 AS i UNION ALL SELECT unnest([i, i + 1]) FROM r) SELECT count(*) FROM r",
-    "a window of all": "SELECT sum(s) FROM (SELECT sum(range) OVER (ORDER BY hash(range)) AS s FROM range(300000000))",
-    "one slow function": "SELECT levenshtein(repeat('a', 60000), repeat('b', 60000) || range) FROM range(100000)",
-    "an answer too large": "SELECT repeat('x', 100000) FROM range(100000)",
-    "a generated series": "SELECT count(*) FROM generate_series(1, 1000000000000)",
-    "lists upon lists": "SELECT sum(len(list_sort(list_transform(range(i, i + 100000), lambda x: hash(x))))) FROM range(1000000) t(i)",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -422,3 +270,23 @@ def test_nothing_leads_out_of_a_confined_connection(tmp_path: Path) -> None:
     ):  # fmt: skip
         with pytest.raises(duckdb.Error):
             connection.execute(sql)
+
+
+def test_a_lake_is_asked_alike(tmp_path: Path) -> None:
+    """Its catalogue is a file here; rows lie in a folder, which is all that the statement can read."""
+    address = f"ducklake:{tmp_path / 'market.ducklake'} ; data = {tmp_path / 'data'}"
+    place = lake.parse(address)
+    lake.make(place)
+    connection = lake.open_for_writing(place)
+    tables.create(connection, ["BTCUSDT"])
+    connection.execute(
+        "INSERT INTO trades (venue, symbol, id, price, timestamp)"
+        " SELECT 'binance_spot', 'BTCUSDT', range, range, make_timestamp(range) FROM range(10)"
+    )
+    connection.close()
+    found = sandbox.ask(
+        address, "SELECT count(*), max(price) FROM btcusdt_binance_spot_trades WHERE price > 2"
+    )
+    assert found.rows() == [[7, 9.0]]
+    with pytest.raises(StatementRefused):
+        sandbox.ask(address, f"FROM '{tmp_path / 'market.ducklake'}'")

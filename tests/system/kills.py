@@ -117,13 +117,6 @@ class Bench:
         self.kept = self._expected(kept(self.rows))
         self.chance = random.Random(20261121)
         self.lasts: dict[str, float] = {}
-        self._checks: dict[str, Callable[[Any, int], int]] = {
-            "flush": self._after_flush,
-            "checkpoint": self._after_flush,
-            "compaction": self._after_compaction,
-            "retention": self._after_retention,
-            "migration": self._after_migration,
-        }
 
     def _base(self) -> None:
         """Rows of nine days, the first four archived, the others hot, and some of these in the log alone."""
@@ -163,12 +156,23 @@ class Bench:
         within, promised, lasted = self._run(kind, self.chance.uniform(0, self.lasts[kind]))
         connection = opening.open_for_writing(self._db(kind))
         try:
-            counted = self._checks[kind](connection, promised)
+            counted = self._after[kind](connection, promised)
             faults = [one.said for one in checking.check(connection, thorough=True) if one.wrong]
             assert not faults, faults
         finally:
             connection.close()
         return {"within": within, "at": lasted / self.lasts[kind], "rows": counted}
+
+    @property
+    def _after(self) -> dict[str, Callable[[Any, int], int]]:
+        """What is asked of the database after each kind of work; a count of what it was asked of."""
+        return {
+            "flush": self._after_flush,
+            "checkpoint": self._after_flush,
+            "compaction": self._after_compaction,
+            "retention": self._after_retention,
+            "migration": self._after_migration,
+        }
 
     def _db(self, kind: str) -> Path:
         return self.folder / f"{kind}.duckdb"

@@ -91,6 +91,10 @@ def flushes(collector: Collector) -> dict[str, Any]:
     return {name: store[name] for name in ("flush_median_ms", "flush_p99_ms", "rows_per_s")}
 
 
+def resident_mb(collector: Collector) -> int:
+    return int(collector.health()["memory"]["resident_bytes"]) >> 20
+
+
 def ranked(seconds: list[float]) -> dict[str, Any]:
     """Return median and 99th percentile in milliseconds."""
     if not seconds:
@@ -114,7 +118,7 @@ def trial(
             simulator, symbols=SYMBOLS, venues=",".join(venues.ALL), FLUSH_INTERVAL="1"
         )
         time.sleep(idle_s)
-        before = flushes(collector)
+        before, memory_before = flushes(collector), resident_mb(collector)
         end = time.time() + minutes * 60
         context = multiprocessing.get_context("spawn")
         told: Queue[Asked] = context.Queue()
@@ -125,7 +129,7 @@ def trial(
         for one in processes:
             one.start()
         accounts = [told.get(timeout=minutes * 60 + 120) for _ in processes]
-        during = flushes(collector)
+        during, memory_after = flushes(collector), resident_mb(collector)
         health = collector.health()
         for one in processes:
             one.join(60)
@@ -148,6 +152,7 @@ def trial(
         "collector": {
             "frames": health["frames"],
             "rows": health["store"]["rows_written"],
+            "memory_mb": [memory_before, memory_after],
             "loop_lag_p99_ms": health["loop_lag_p99_ms"],
             "reasons": [one for one in health["reasons"] if "silent" not in one],
             "exit": stopped,

@@ -5,9 +5,11 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 from orderflow.store import access, lake
@@ -35,6 +37,7 @@ KEYS = {
 def address(tmp_path: Path) -> Iterator[str]:
     with a_lake(tmp_path) as found:
         yield found
+        reading(found).close()
 
 
 def started(product: Product, simulator: Simulator, address: str, name: str, *more: str) -> Running:
@@ -70,12 +73,14 @@ class Reading(threading.Thread):
         self.reader.close()
 
 
+@cache
+def reading(address: str) -> duckdb.DuckDBPyConnection:
+    return lake.open_to_read(lake.parse(address))
+
+
 def query(address: str, sql: str) -> list[tuple[Any, ...]]:
-    connection = lake.open_to_read(lake.parse(address))
-    try:
-        return connection.execute(sql).fetchall()
-    finally:
-        connection.close()
+    with reading(address).cursor() as cursor:
+        return cursor.execute(sql).fetchall()
 
 
 def trades_since(address: str, symbols: tuple[str, ...], us: int) -> bool:

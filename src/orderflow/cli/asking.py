@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from functools import partial
 from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -94,12 +95,14 @@ def serve(
 async def _serve(chosen: "Settings", store: Path | str, as_json: bool) -> None:
     from orderflow.servers import http
     from orderflow.servers.nearest import Nearest
-    from orderflow.store import access
+    from orderflow.store import access, sandbox
 
     desk = chosen_desk(chosen, lambda: access.open_reader(chosen.db))
     taken = http.listen(chosen.host, chosen.port, chosen.token)
     nearest = Nearest(store, token=chosen.token, taker_fee_bps=chosen.taker_fee_bps)
-    door = http.app(nearest, token=chosen.token, toolset=chosen.toolset, desk=desk)
+    door = http.app(
+        nearest, token=chosen.token, toolset=chosen.toolset, desk=desk, asked=partial(sandbox.ask, store)
+    )
     stop = stop_on_signals()
     found = {"ready": True, "db": str(store)}
     serving = asyncio.ensure_future(

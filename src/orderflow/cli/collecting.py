@@ -33,6 +33,7 @@ from orderflow.cli.surroundings import (
     simulated_hosts,
     stop_on_signals,
     tell,
+    where,
 )
 from orderflow.market.errors import InvalidArgument
 
@@ -245,11 +246,13 @@ async def _collect(
         taken.close()
         raise
     control, manager = Control(collector), Manager()
+    context = _context(collector, chosen)
     door = http.app(
-        Local(_context(collector, chosen)),
+        Local(context),
         token=chosen.token,
         toolset=chosen.toolset,
         desk=desk,
+        asked=context.sql,
     )
     http.steer(door, control, collector.service.key)
     stop = stop_on_signals(collector.hurry)
@@ -288,7 +291,7 @@ def _context(collector: "Collector", chosen: "Settings") -> Any:
         gaps=collector.live.gaps,
         health=lambda: of_collector(collector),
         history=Reader(collector.connection, timeout_s=QUESTION_S),
-        sql=partial(sandbox.ask, collector.plan.db),
+        sql=partial(sandbox.ask, collector.plan.db if collector.plan.lake is None else where(chosen)),
         fees=declared_fees(chosen.taker_fee_bps),
     )
 

@@ -17,12 +17,13 @@ from orderflow.cli.surroundings import dumped, stop_on_signals
 from orderflow.market.errors import InvalidArgument, ShareLost
 
 if TYPE_CHECKING:
-    from orderflow.jobs.keeping import Children
     from orderflow.jobs.plan import Plan
     from orderflow.settings import Settings
     from orderflow.store.shares import Shares
 
 log = logging.getLogger(__name__)
+
+Told = Callable[[dict[str, Any]], None]
 
 Shard = Annotated[
     str | None,
@@ -101,12 +102,12 @@ async def share(
         from orderflow.jobs.keeping import Keeper
 
         keeper = Keeper(shares, chosen.state.absolute(), environment, more, most=part.most)
-        await _any(keeper, as_json)
+        await _any(keeper.run, as_json)
     else:
         from orderflow.jobs.nodes import Nodes
 
         nodes = await asyncio.to_thread(Nodes, part.ray, of, environment, more)
-        await _any(nodes, as_json)
+        await _any(nodes.run, as_json)
 
 
 async def _one(
@@ -144,7 +145,7 @@ def _end_with_stdin() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def _any(children: "Children", as_json: bool) -> None:
+async def _any(run: Callable[[asyncio.Event, Told], Coroutine[Any, Any, None]], as_json: bool) -> None:
     """Keep shares collected by processes of their own, and tell of each that begins and ends."""
 
     ours = sys.stdout  # Ray prints on what it takes for stdout
@@ -160,4 +161,4 @@ async def _any(children: "Children", as_json: bool) -> None:
         print(dumped(said) if as_json else text, file=ours, flush=True)
 
     with redirect_stdout(sys.stderr):
-        await children.run(stop_on_signals(), told)
+        await run(stop_on_signals(), told)

@@ -17,6 +17,7 @@ from orderflow.cli.surroundings import (
     log_to_stderr,
     progress,
     tell,
+    where,
 )
 from orderflow.market.errors import InvalidArgument
 
@@ -53,7 +54,7 @@ def sql(
     asked = sys.stdin.read() if statement == "-" else statement
     form = _form(form, out, as_json=json)
     limits = sandbox.Limits(rows=limit, seconds=timeout, memory_mb=memory, answer_mb=max(64, memory // 2))
-    found = sandbox.ask(chosen.db, asked, limits)
+    found = sandbox.ask(where(chosen, db), asked, limits)
     if out is not None:
         size = found.save(out, form)
         print(f"{out}: {found.table.num_rows:,} rows, {size:,} bytes", file=sys.stderr)
@@ -155,7 +156,7 @@ def export(
     now = time.time_ns()
     with progress("exporting", hidden=json) as shown:
         found = take(
-            chosen.db,
+            where(chosen, db),
             out,
             query,
             instant(since, now) if since else None,

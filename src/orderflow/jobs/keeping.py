@@ -11,7 +11,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -27,12 +27,6 @@ LOOK_EVERY_S = 1.0
 PATIENCE_S = 5.0  # for each share that is collected here already
 REST_S = 5.0  # before a share whose process ended with an error is taken again
 STOP_S = 90.0  # a collector writes what waits; what it cannot stays in its journal
-
-
-class Children(Protocol):
-    """What keeps collectors running in other processes."""
-
-    async def run(self, stop: asyncio.Event, told: Told) -> None: ...
 
 
 def command(share: int, of: int, more: Sequence[str]) -> list[str]:

@@ -17,13 +17,14 @@ from starlette.responses import Response
 import orderflow
 from orderflow.jobs.control import Control
 from orderflow.market.errors import DoorUnavailable
-from orderflow.servers import admin, routes
+from orderflow.servers import admin, routes, taking
 from orderflow.servers.auth import Gate, permit, refused
 from orderflow.servers.callers import Caller, Failure
 from orderflow.servers.desk import SHOWN, Desk
 from orderflow.servers.desk import add as add_desk
 from orderflow.servers.mcp_http import Doors
 from orderflow.servers.metrics import Counted, Metrics
+from orderflow.servers.taking import Asked
 
 HOST, PORT = "127.0.0.1", 8022
 _LAST_PORT = 65_535
@@ -32,12 +33,17 @@ _STATUS_CODES = {404: "invalid_argument", 405: "invalid_argument", 413: "too_lar
 
 
 def app(
-    caller: Caller, *, token: str | None = None, toolset: str = "core", desk: Desk | None = None
+    caller: Caller,
+    *,
+    token: str | None = None,
+    toolset: str = "core",
+    desk: Desk | None = None,
+    asked: Asked | None = None,
 ) -> FastAPI:
     """Return the application: `/`, `/health`, `/metrics`, `/tools`, `/mcp`, `/sse`, `/docs`.
 
     `toolset` is what `/mcp` and `/sse` list; `desk` answers `/api/v1/exchange`, which is not there
-    without one. Raises `UnknownTool` for an unknown toolset.
+    without one, and `asked` answers `/export`, likewise. Raises `UnknownTool` for an unknown toolset.
     """
     metrics = Metrics()
     counted = Counted(caller, metrics)
@@ -59,9 +65,13 @@ def app(
     )
     found.state.token = token
     found.state.doors = doors
-    routes.add(found, counted, metrics, {} if desk is None else SHOWN)
+    routes.add(
+        found, counted, metrics, ({} if desk is None else SHOWN) | ({} if asked is None else taking.SHOWN)
+    )
     if desk is not None:
         add_desk(found, desk)
+    if asked is not None:
+        taking.add(found, asked)
     found.router.routes.extend(doors.routes())
     found.add_exception_handler(HTTPException, _not_served)
     found.add_exception_handler(RequestValidationError, _misread)

@@ -45,7 +45,7 @@ class Error(BaseModel):
     trace: str | None = None
 
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
+ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": Error, "description": ", ".join(code for code, one in STATUS.items() if one == status)}
     for status in sorted(set(STATUS.values()))
 }
@@ -282,7 +282,7 @@ def _responses() -> dict[int | str, dict[str, Any]]:
         "text/plain": {"schema": {"type": "string"}},
         "application/xml": {"schema": {"type": "string"}},
     }
-    return {200: {"description": "the answer", "content": forms}, **_ERRORS}
+    return {200: {"description": "the answer", "content": forms}, **ERRORS}
 
 
 def _body(tool: Tool) -> dict[str, Any]:

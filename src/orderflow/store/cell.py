@@ -4,6 +4,7 @@
 how it went, then the rows as an Arrow stream. It ends when its starter does.
 """
 
+import atexit
 import os
 import resource
 import sys
@@ -26,11 +27,12 @@ from orderflow.market.errors import (
 )
 from orderflow.market.instruments import Series, series
 from orderflow.market.streams import STREAMS
-from orderflow.store import access, layout
+from orderflow.store import access, lake, layout
 from orderflow.store.identifiers import identifier, text
 from orderflow.store.needs import Need, hot_query, needs
 from orderflow.store.permits import HINT, Judged, judge
 from orderflow.store.sandbox import Job, Limits, Told
+from orderflow.store.session import Session
 
 _OTHERS = ("gaps", "runs", "instruments", "sources")
 _BATCH = 8_192  # rows
@@ -64,26 +66,28 @@ class Cell:
             one.interrupt()
 
     def _answer(self) -> tuple[pa.Table, bool]:
-        limits, path = self._job.limits, Path(self._job.db)
-        reached = access.reach(path, settings=_settings(limits))
+        limits, place = self._job.limits, self._job.db
+        reached = access.reach(place, settings=_settings(limits))
+        if lake.is_lake(place):
+            shut_in(limits)
         self._busy.append(reached.connection)
         if reached.served is not None:
-            connection = self._brought(reached, path)
+            connection = self._brought(reached, place)
         else:
             connection = reached.connection
             connection.execute("SET TimeZone = 'UTC'")
-            named = _named(connection.execute(_SYMBOLS).fetchone())
+            named = _named(Session(connection))
             judge(connection, self._job.statement, _known(named))
-        confine(connection, layout.archive_root(path))
+        confine(connection, _rows_lie(connection, place))
         return _rows(connection.execute(self._job.statement), limits)
 
-    def _brought(self, remote: access.Reached, path: Path) -> duckdb.DuckDBPyConnection:
+    def _brought(self, remote: access.Reached, place: str) -> duckdb.DuckDBPyConnection:
         """Return a DuckDB of its own that has what the statement needs of the collector's."""
         connection = duckdb.connect(config=_settings(self._job.limits))
         self._busy.append(connection)
         connection.execute("SET TimeZone = 'UTC'")
         try:
-            named = _named(remote.execute(_SYMBOLS).fetchone())
+            named = _named(Session(*remote))
             judged = judge(connection, self._job.statement, _known(named))
             wanted = needs(connection, judged, named)
             for table in judged.tables & set(_OTHERS):
@@ -91,7 +95,7 @@ class Cell:
             _bring(connection, remote, wanted)
         finally:
             remote.connection.close()
-        _unite(connection, layout.Layout(root=layout.archive_root(path)), wanted, judged, named)
+        _unite(connection, layout.Layout(root=layout.archive_root(place)), wanted, judged, named)
         return connection
 
     def _told(self, error: duckdb.Error) -> OrderflowError:
@@ -117,13 +121,12 @@ class Cell:
                 return InvalidArgument(said[:300], hint="`sql_tables` has the tables and their columns")
 
 
-def confine(connection: duckdb.DuckDBPyConnection, archive: Path) -> None:
-    """Take from a connection every way out, save to the archived days; nothing gives it back."""
+def confine(connection: duckdb.DuckDBPyConnection, rows: Path | str) -> None:
+    """Take from a connection every way out, save to where rows lie as files; nothing gives it back."""
     for setting in (
-        "allow_persistent_secrets = false",
         "temp_directory = ''",
         "max_temp_directory_size = '0B'",
-        f"allowed_directories = [{text(str(archive))}]",
+        f"allowed_directories = [{text(str(rows))}]",
         "enable_external_access = false",
         "lock_configuration = true",
     ):
@@ -138,14 +141,22 @@ def _settings(limits: Limits) -> access.Settings:
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "python_enable_replacements": False,
+        "allow_persistent_secrets": False,
     }
 
 
-_SYMBOLS = "SELECT enum_range((SELECT symbol FROM prices LIMIT 0))"
+def _rows_lie(connection: duckdb.DuckDBPyConnection, place: str) -> str:
+    """Return the folder, or S3's, in which a database has rows as files."""
+    if not lake.is_lake(place):
+        return str(layout.archive_root(place))
+    ((found,),) = connection.execute(
+        "SELECT value FROM ducklake_options(current_database()) WHERE option_name = 'data_path'"
+    ).fetchall()
+    return found
 
 
-def _named(row: Any) -> dict[str, Series]:
-    return {one.name: one for one in series(sorted(row[0]))}
+def _named(session: Session) -> dict[str, Series]:
+    return {one.name: one for one in series(session.symbols())}
 
 
 def _known(named: Iterable[str]) -> set[str]:
@@ -263,7 +274,7 @@ def _plain(table: pa.Table) -> pa.Table:
 # ── The process ───────────────────────────────────────────────────────────────────────────────
 
 
-def _shut_in(limits: Limits) -> None:
+def shut_in(limits: Limits) -> None:
     """Let the system hold this process to its limits: memory, time of the processors, not a byte written."""
     with open("/proc/self/statm") as told:
         now = int(told.read().split()[0]) * resource.getpagesize()
@@ -305,7 +316,8 @@ def main() -> None:
         cell = Cell(job)
         threading.Thread(target=_end_with_starter, args=(cell,), daemon=True).start()
         try:
-            _shut_in(job.limits)
+            if not lake.is_lake(job.db):  # whose extensions are laid out in files of their own first
+                shut_in(job.limits)
             table, truncated = cell.answer()
             _tell(out, Told(truncated=truncated), table)
         except OrderflowError as error:
@@ -320,6 +332,7 @@ def main() -> None:
                 ),
             )
         out.flush()
+    atexit._run_exitfuncs()  # noqa: SLF001 - what was laid out for a lake is taken away
     os._exit(0)  # threads of DuckDB that are still being stopped hold nobody up
 
 

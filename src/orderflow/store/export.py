@@ -13,18 +13,17 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 import orderflow
 from orderflow.market.errors import InvalidArgument, NoData, StoreUnusable
-from orderflow.market.events import DAY, US, Nanos
+from orderflow.market.events import DAY, SECOND, US, Nanos
 from orderflow.market.instruments import venue_id
 from orderflow.market.streams import STREAMS
 from orderflow.store import access, coverage, manifest, tables
@@ -218,7 +217,7 @@ def _plan(session: Session, query: Query, since: Nanos | None, until: Nanos | No
         if query.single and found:
             pieces.append(Piece(f"{stream}{suffix}", stream))
         elif not query.single:
-            pieces += [_piece(stream, *row[:3], suffix) for row in found]
+            pieces += [_piece(stream, venue, symbol, day, suffix) for venue, symbol, day, *_ in found]
     if not pieces:
         raise NoData(
             f"no rows of {', '.join(query.streams)} there", hint="`orderflow sql` counts what there is"
@@ -232,9 +231,9 @@ def _whole(session: Session, ends: list[tuple[Nanos, Nanos]]) -> tuple[Nanos, Na
     ((started, ended),) = session.rows(
         "SELECT epoch_us(min(started)) * 1000, epoch_us(max(ended)) * 1000 FROM runs"
     )
-    first = min([*(one for one, _ in ends), *([] if started is None else [started])], default=0)
-    last = max([*(one for _, one in ends), *([] if ended is None else [ended])], default=0)
-    return first, last + US
+    firsts: list[Nanos] = [one for one, _ in ends] + ([] if started is None else [started])
+    lasts: list[Nanos] = [one for _, one in ends] + ([] if ended is None else [ended])
+    return min(firsts, default=0), max(lasts, default=0) + US
 
 
 def _piece(stream: str, venue: str, symbol: str, day: str | None, suffix: str) -> Piece:
@@ -314,7 +313,7 @@ def _rows(session: Session, plan: Plan, piece: Piece) -> tuple[str, list[Paramet
 
 
 def _midnight(day: str) -> Nanos:
-    return round(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+    return round(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * SECOND
 
 
 def _described(schema: pa.Schema, stream: str) -> pa.Schema:
@@ -334,18 +333,23 @@ def _extent(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _filled(piece: Piece, rows: RowsFile, seen: pa.Table | None) -> Filled:
     runs: dict[int, tuple[Nanos, Nanos]] = {}
-    first = last = None
-    if seen is not None:
-        first, last = (_ns(pc.min(seen["timestamp_min"]))), _ns(pc.max(seen["timestamp_max"]))
-        for run in pc.unique(seen["run"]).to_pylist():
-            own = seen.filter(pc.equal(seen["run"], run))
-            ends = _ns(pc.min(own["received_min"])), _ns(pc.max(own["received_max"]))
-            runs[run] = (ends[0] or first or 0, ends[1] or last or 0)
-    return Filled(piece, rows.rows, rows.bytes, rows.sha256, first, last, runs)
+    times: list[Nanos] = []
+    for one in [] if seen is None else seen.to_pylist():
+        stamps = [_ns(one[f"timestamp_{end}"]) for end in ("min", "max")]
+        received = [_ns(one[f"received_{end}"]) for end in ("min", "max")]
+        times += [stamp for stamp in stamps if stamp is not None]
+        known = [when for when in (received if None not in received else stamps) if when is not None] or [0]
+        first, last = runs.get(one["run"], (known[0], known[-1]))
+        runs[one["run"]] = min(first, known[0]), max(last, known[-1])
+    ends = (min(times), max(times)) if times else (None, None)
+    return Filled(piece, rows.rows, rows.bytes, rows.sha256, *ends, runs)
 
 
-def _ns(micros: Any) -> Nanos | None:
-    return None if micros.as_py() is None else micros.cast(pa.int64()).as_py() * US
+def _ns(when: datetime | None) -> Nanos | None:
+    return None if when is None else (when.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1) * US
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 # ── Notes and manifest ────────────────────────────────────────────────────────────────────────

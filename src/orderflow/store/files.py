@@ -5,6 +5,7 @@ numbers all the digits that give the same number again.
 """
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,9 +72,6 @@ class _Counted:
     def writable(self) -> bool:
         return True
 
-    def seekable(self) -> bool:
-        return False
-
     def close(self) -> None:
         self.closed = True
 
@@ -130,14 +128,7 @@ def save(table: pa.Table, path: Path, form: str) -> int:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with draft.open("wb") as file:
-            if form == "json":
-                for row in plain.rows(table):
-                    file.write(msgspec.json.encode(dict(zip(table.column_names, row, strict=True))) + b"\n")
-            else:
-                rows = RowsFile(file, cast("Form", form), (table := writable(table, form)).schema)
-                for batch in table.to_batches():
-                    rows.write(batch)
-                rows.close()
+            _write(table, file, form)
             file.flush()
             os.fsync(file.fileno())
             size = file.tell()
@@ -146,6 +137,25 @@ def save(table: pa.Table, path: Path, form: str) -> int:
         draft.unlink(missing_ok=True)
         raise InvalidArgument(f"{path}: {error.strerror or error}", hint="choose another file") from error
     return size
+
+
+def encoded(table: pa.Table, form: str) -> bytes:
+    """Return a table as what a file of this form holds."""
+    file = io.BytesIO()
+    _write(table, file, form)
+    return file.getvalue()
+
+
+def _write(table: pa.Table, file: BinaryIO, form: str) -> None:
+    if form == "json":
+        for row in plain.rows(table):
+            file.write(msgspec.json.encode(dict(zip(table.column_names, row, strict=True))) + b"\n")
+        return
+    held = writable(table, form)
+    rows = RowsFile(file, cast("Form", form), held.schema)
+    for batch in held.to_batches():
+        rows.write(batch)
+    rows.close()
 
 
 def csv_text(table: pa.Table) -> str:

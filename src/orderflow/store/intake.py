@@ -18,7 +18,6 @@ from typing import NamedTuple
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from orderflow.market.errors import RecordingUnreadable
 from orderflow.market.events import US, Nanos
@@ -108,8 +107,9 @@ def _blocks(folder: Path, found: Manifest, one: Filled, writer: Writer, had_runs
     count = 0
     for batch in files.read(folder / one.piece.path, found.query.format, schema(stream)):
         count += batch.num_rows
-        for run in pc.unique(batch.column("run")).to_pylist():
-            own = batch.filter(pc.equal(batch.column("run"), run))
+        of = batch.column("run").to_numpy(zero_copy_only=False)
+        for run in np.unique(of).tolist():
+            own = batch.filter(pa.array(of == run))
             rows, texts = repacked(stream, own, _numbers(own, writer))
             yield Block(rows, texts, had_runs.to(run))
     if count != one.rows:

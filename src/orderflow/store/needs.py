@@ -25,10 +25,31 @@ _SLACK_US = 2 * MINUTE // US  # `now()` is a little later when the statement run
 _WORDS = ("venue", "symbol")
 _TIMES = ("timestamp", "received")
 _CLOCK = frozenset(
-    ("now", "today", "current_date", "current_timestamp", "get_current_timestamp", "transaction_timestamp")
-    + ("-", "+", "trunc", "date_trunc", "make_timestamp", "make_timestamp_ms", "make_date", "epoch_ms")
-    + ("to_timestamp", "to_days", "to_hours", "to_minutes", "to_seconds", "to_weeks", "to_milliseconds")
-    + ("strptime", "ago")
+    [
+        "now",
+        "today",
+        "current_date",
+        "current_timestamp",
+        "get_current_timestamp",
+        "transaction_timestamp",
+        "ago",
+        "-",
+        "+",
+        "trunc",
+        "date_trunc",
+        "make_timestamp",
+        "make_timestamp_ms",
+        "make_date",
+        "epoch_ms",
+        "to_timestamp",
+        "to_days",
+        "to_hours",
+        "to_minutes",
+        "to_seconds",
+        "to_weeks",
+        "to_milliseconds",
+        "strptime",
+    ]
 )
 _COMPARED = {
     "COMPARE_EQUAL": "=",

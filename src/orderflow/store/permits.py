@@ -36,9 +36,25 @@ _CATALOGUE = (
 
 # Functions that tell or change something beyond the rows: settings, sessions, the log, other statements.
 _REFUSED = frozenset(
-    ("current_query", "current_setting", "currval", "error", "getenv", "getvariable", "json_deserialize_sql")
-    + ("json_serialize_plan", "json_serialize_sql", "nextval", "parse_duckdb_log_message", "setseed")
-    + ("sleep_ms", "stats", "txid_current", "whoami", "write_log")
+    [
+        "current_query",
+        "current_setting",
+        "currval",
+        "error",
+        "getenv",
+        "getvariable",
+        "json_deserialize_sql",
+        "json_serialize_plan",
+        "json_serialize_sql",
+        "nextval",
+        "parse_duckdb_log_message",
+        "setseed",
+        "sleep_ms",
+        "stats",
+        "txid_current",
+        "whoami",
+        "write_log",
+    ]
 )
 _REFUSED_KINDS = re.compile(r"(quack|pg|inet|has|orderflow|duckdb|pragma|__internal|variant_bytes|st)_.*")
 

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from orderflow.market.events import US
 from orderflow.market.streams import Column, Stream
@@ -34,8 +33,10 @@ def repacked(stream: Stream, batch: pa.RecordBatch, series: npt.NDArray[np.int32
     rows["series"] = series
     received = _integers(batch.column("received"))
     rows["ts_recv"] = np.where(received == NULL, 0, received)
-    local = pc.equal(batch.column("clock"), "local").fill_null(True).to_numpy(zero_copy_only=False)
-    rows["ts_event"] = np.where(local, NULL, _integers(batch.column("timestamp")))
+    clocks = batch.column("clock").dictionary_encode()
+    venues = [place for place, clock in enumerate(clocks.dictionary.to_pylist()) if clock == "venue"]
+    told = np.isin(clocks.indices.fill_null(-1).to_numpy(zero_copy_only=False), venues)
+    rows["ts_event"] = np.where(told, _integers(batch.column("timestamp")), NULL)
     for column in stream.packed:
         rows[column.name] = _values(column, batch.column(column.name), texts)
     return rows, texts

@@ -42,7 +42,7 @@ import pyarrow as pa
 
 from orderflow.market import errors
 from orderflow.market.errors import InvalidArgument, OrderflowError, RateLimited, TimedOut, TooLarge
-from orderflow.store import files, plain
+from orderflow.store import files, lake, plain
 from orderflow.store.permits import MOST_CHARACTERS
 
 log = logging.getLogger(__name__)
@@ -113,6 +113,10 @@ class Found(NamedTuple):
     def csv(self) -> str:
         return files.csv_text(self.table)
 
+    def file(self, form: str) -> bytes:
+        """Return the rows as a whole file in one of `files.Form`."""
+        return files.encoded(self.table, form)
+
     def save(self, path: Path, form: str) -> int:
         """Write a whole file, or none, in one of `files.Form` or as lines of JSON; return its bytes."""
         return files.save(self.table, path, form)
@@ -132,7 +136,8 @@ def ask(db: Path | str, statement: str, limits: Limits | None = None) -> Found:
         )
     began = time.monotonic()
     with _turn(limits.seconds), _process() as process:
-        job = msgspec.json.encode(Job(str(Path(db).absolute()), statement, limits))
+        place = str(db) if lake.is_lake(db) else str(Path(db).absolute())
+        job = msgspec.json.encode(Job(place, statement, limits))
         told, body = _answer(process, job + b"\n", limits)
     if told.error:
         raise _error(told)
