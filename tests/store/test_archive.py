@@ -188,6 +188,35 @@ def test_a_row_that_is_changed_meanwhile_puts_the_day_off(filled: Filled) -> Non
     assert found == [(1, 3.0), (2, 2.0)]
 
 
+def test_a_late_row_of_open_interest_that_comes_meanwhile_is_reckoned_with_by_the_next_pass(
+    filled: Filled,
+) -> None:
+    """An update of a row that is being archived is lost with it, and made up for when the late row follows."""
+    writer = _writer(filled)
+
+    def write(at: float, size: float) -> None:
+        instant = filled.at(at)
+        writer.adders("okx_futures")[OpenInterest](
+            OpenInterest("okx_futures", "BTCUSDT", instant, instant, size=size, usd=None, contracts=None)
+        )
+        writer.flush()
+
+    write(10.0, 5.0)
+    write(30.0, 9.0)
+
+    @contextmanager
+    def late() -> Iterator[None]:
+        if hot(filled, "open_interest") == 2:
+            write(20.0, 6.0)
+        yield
+
+    closed(filled, lock=late)
+    closed(filled)
+    assert hot(filled, "open_interest") == 0
+    found = filled.connection.execute("SELECT oi_change FROM open_interest ORDER BY timestamp").fetchall()
+    assert found == [(None,), (1.0,), (3.0,)]
+
+
 def test_a_symbol_that_is_added_meanwhile_puts_the_day_off(filled: Filled) -> None:
     two_days(filled)
     added: list[int] = []

@@ -16,15 +16,16 @@ from orderflow.cli.surroundings import (
     log_to_stderr,
     progress,
     tell,
+    where,
 )
-from orderflow.market.errors import StoreUnusable
+from orderflow.market.errors import InvalidArgument, StoreUnusable
 
 PATIENCE_S = 24 * 3600.0  # a first pass, or a backup to another disk, takes what it takes
 
 
 def tidy(db: Db = None, token: Token = None, json: Json = False) -> None:
     """Archive closed days, remove what is kept no longer, thin old books: as a collector does by itself."""
-    chosen = chosen_settings(db=nearest_db(db), token=token)
+    chosen = _chosen(db, token)
     keeping = chosen_keeping(chosen)
     log_to_stderr(chosen.log_level)
     if _collected(chosen.db):
@@ -66,7 +67,7 @@ def backup(
     json: Json = False,
 ) -> None:
     """Back the database up to a new folder, while it is collected into or not."""
-    chosen = chosen_settings(db=nearest_db(db), token=token)
+    chosen = _chosen(db, token)
     log_to_stderr(chosen.log_level)
     if _collected(chosen.db):
         place = {"folder": str(folder.absolute())}
@@ -107,6 +108,19 @@ def restore(
         found,
         f"{db}: {rows:,} rows as they stood at {manifest.made}; every file was as it was backed up",
     )
+
+
+def _chosen(db: Path | None, token: str | None) -> Any:
+    """Return the settings with the database to work on. Raises `InvalidArgument` for a lake."""
+    from orderflow.store import lake
+
+    chosen = chosen_settings(db=nearest_db(db), token=token)
+    if lake.is_lake(where(chosen, db)):
+        raise InvalidArgument(
+            "the settings name a lake, which keeps its rows in Parquet by itself",
+            hint="--db names a database file; PostgreSQL and the lake's files have backups of their own",
+        )
+    return chosen
 
 
 def _collected(db: Path) -> bool:
