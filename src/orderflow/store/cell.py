@@ -58,6 +58,8 @@ class Cell:
             raise self._told(error) from error
         finally:
             alarm.cancel()
+            for one in self._busy:  # a file that stays open here is open to the next one with its limits
+                one.close()
 
     def interrupt(self) -> None:
         """End what is being done; what is connected to a collector takes its leave."""
