@@ -99,7 +99,7 @@ async def share(
     environment = chosen.as_environment() | {"ORDERFLOW_STATE": str(chosen.state.absolute())}
     more = () if simulator is None else ("--simulator", simulator)
     if part.ray is None:
-        from orderflow.jobs.keeping import Keeper
+        from orderflow.jobs.holding import Keeper
 
         keeper = Keeper(shares, chosen.state.absolute(), environment, more, most=part.most)
         await _any(keeper.run, as_json)

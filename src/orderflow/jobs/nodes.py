@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from orderflow.jobs.keeping import STOP_S, Told, command
+from orderflow.jobs.holding import STOP_S, Told, command
 from orderflow.market.errors import DoorUnavailable, StoreUnusable
 
 log = logging.getLogger(__name__)

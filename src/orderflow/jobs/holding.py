@@ -1,4 +1,4 @@
-"""Keeping: a machine's part of a lake. Each share is collected by a process of its own; free ones are taken over."""
+"""Holding: a machine's part of a lake. Each share is collected by a process of its own; free ones are taken over."""
 
 import asyncio
 import logging
