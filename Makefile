@@ -24,7 +24,7 @@ demo: $(BASE) ## two simulated venues, the collector and the doors, on this mach
 	$(BIN)/orderflow demo $(ARGS)
 
 test: check ## the checks, then the tests
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(DEV) ## format, lint, types, floors, dead code, printed catalogue
 	$(BIN)/ruff format --check $(CODE)

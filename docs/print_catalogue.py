@@ -89,7 +89,8 @@ def _tools() -> Iterator[str]:
     yield from ("", "## Tools", "", "| tool | parameters | what |", "|---|---|---|")
     for tool in tools.ALL.tools.values():
         parameters = ", ".join(f"`{one.name}`" for one in tool.parameters)
-        yield f"| `{tool.name}` | {parameters} | {tool.summary} |"
+        drawn = " **Draws a picture.**" if tool.draws else ""
+        yield f"| `{tool.name}` | {parameters} | {tool.summary}{drawn} |"
     yield from ("", "Names of earlier systems that keep answering:", "", "| name | tool |", "|---|---|")
     for name, alias in tools.ALL.aliases.items():
         yield f"| `{name}` | `{alias.tool}` |"

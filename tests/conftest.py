@@ -11,8 +11,9 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from tests.publish.broker import Listener, Wire
 
-settings.register_profile("untimed", deadline=None)  # a busy machine is no finding
-settings.load_profile("untimed")
+settings.register_profile("usual", deadline=None, max_examples=30)  # a busy machine is no finding
+settings.register_profile("thorough", deadline=None, max_examples=2_000)  # --hypothesis-profile=thorough
+settings.load_profile("usual")
 
 ROOT = Path(__file__).parents[1]
 CAPTURES = ROOT.parent / "shared" / "captures"

@@ -84,10 +84,10 @@ class Settings(BaseSettings):
     )
     keep_journal: bool = Field(False, validation_alias=_named("keep_journal"))
     memory_limit: str = Field(
-        "1GB",
+        "256MB",
         pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
         validation_alias=_named("memory_limit"),
-        description="of DuckDB",
+        description="of DuckDB: beyond it sorts go to disk, and what was read is read again",
     )
     backlog_memory: int = Field(
         64,

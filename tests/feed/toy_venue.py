@@ -116,7 +116,7 @@ class ToyServer:
     async def until(self, said: Callable[[], Any]) -> None:
         while not said():
             self.changed.clear()
-            await asyncio.wait_for(self.changed.wait(), 10)
+            await asyncio.wait_for(self.changed.wait(), 60)
 
 
 @asynccontextmanager
@@ -188,7 +188,7 @@ class Gathered:
     async def until(self, said: Callable[["Gathered"], Any]) -> None:
         while not said(self):
             self.changed.clear()
-            await asyncio.wait_for(self.changed.wait(), 10)
+            await asyncio.wait_for(self.changed.wait(), 60)
 
 
 @asynccontextmanager

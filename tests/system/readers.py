@@ -78,7 +78,9 @@ def read_on(db: str, seed: int, until: float, pause_s: float, told: "Queue[Asked
             try:
                 rows += QUESTIONS[name](reader, venue, symbol, time.time_ns())
             except Exception as error:  # noqa: BLE001 - every error of a reader is what is looked for
-                account.errors.append(f"{type(error).__name__}: {str(error)[:200]}")
+                account.errors.append(
+                    f"{type(error).__name__}: {str(error)[:300]} ({getattr(error, 'hint', None)})"
+                )
             else:
                 account.seconds[name].append(time.perf_counter() - began)
             time.sleep(pause_s)

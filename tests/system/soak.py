@@ -16,6 +16,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -139,12 +140,14 @@ def soak(folder: Path, *, minutes: float, rate: float, kills: int, seed: int, sy
         simulator = product.simulator(symbols, rate, seed, EVERY_VENUE)
         faulty = Faulty(simulator, seed)
         collector = _start(product, simulator, watch, symbols)
-        for life in range(kills + 1):  # of equal length, whatever a start takes
+        # The kills come in the first third, so that the last life is long enough to tell if memory is flat.
+        lives = [minutes / 3 / kills] * kills + [minutes * 2 / 3] if kills else [minutes]
+        for life, lasts in enumerate(lives):
             if life:
                 watch.end()
                 collector.running.kill()
                 collector = _start(product, simulator, watch, symbols)
-            until = time.monotonic() + minutes * 60 / (kills + 1)
+            until = time.monotonic() + lasts * 60
             while time.monotonic() < until:
                 faulty.one()
                 time.sleep(FAULT_EVERY_S)
@@ -165,9 +168,7 @@ def soak(folder: Path, *, minutes: float, rate: float, kills: int, seed: int, sy
             "kills": kills,
             "health_at_the_end": {name: one["status"] for name, one in health["venues"].items()},
             **found,
-            "memory_mb": [
-                [round(min(one)), round(max(one)), round(one[-1])] for one in watch.memory_mb if one
-            ],
+            "memory_mb_each_minute": [_each_minute(one) for one in watch.memory_mb if one],
             "cpu_s": round(watch.cpu_s, 1),
             "cpu_ms_per_thousand_events": round(watch.cpu_s * 1e6 / max(1, found["received_events"]), 2),
             "checker_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -175,6 +176,12 @@ def soak(folder: Path, *, minutes: float, rate: float, kills: int, seed: int, sy
     finally:
         watch.stop()
         product.close()
+
+
+def _each_minute(samples: list[float]) -> list[int]:
+    """Return the median of each minute of a life; it is flat where the later ones do not rise."""
+    a_minute = round(60 / SAMPLE_S)
+    return [round(median(samples[at : at + a_minute])) for at in range(0, len(samples), a_minute)]
 
 
 def _start(product: Product, simulator: Simulator, watch: Watch, symbols: str) -> Collector:

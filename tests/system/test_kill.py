@@ -25,7 +25,7 @@ SERIES = [(venue, symbol) for venue in VENUES for symbol in SYMBOLS.split(",")]
 RATE = (
     200.0  # trades a second, symbol and venue: 1,200 a second in all, with seven frames a trade around them
 )
-KILLS = 30
+KILLS = 12
 
 
 def rows_flow(collector: Collector) -> None:
@@ -58,7 +58,7 @@ def nothing_twice(db: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_thirty_kills_lose_no_trade_that_was_received(product: Product) -> None:
+def test_a_dozen_kills_lose_no_trade_that_was_received(product: Product) -> None:
     simulator = product.simulator(SYMBOLS, RATE)
     db = product.folder / "market.duckdb"
     chance = random.Random(20261121)

@@ -171,6 +171,7 @@ def test_the_share_of_a_paused_and_of_a_dead_collector_is_taken_over_and_every_r
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_dead_nodes_collectors_come_up_on_another(address: str, product: Product, nodes: "Cluster") -> None:
     simulator = product.simulator(",".join(SYMBOLS), RATE)
     up = started(product, simulator, address, "nodes", "--shards", "2", "--ray", nodes.address)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,28 @@ def test_the_same_question_has_the_same_answer_behind_every_door(
     assert http["rows"]
     assert cli == http
     assert mcp == http
+
+
+def test_a_picture_is_the_same_behind_every_door(house: House) -> None:
+    now = time.time_ns() // 1_000_000
+    arguments = {"symbol": "BTCUSDT", "since": f"{now - 300_000}", "until": f"{now}", "bar": "5s"}
+
+    def at_rest() -> list[dict[str, Any]] | None:
+        doors = (of_http, of_cli, of_mcp, of_http)
+        answers = [without_time(door(house, "chart_cvd", **arguments)) for door in doors]
+        return answers if answers[0] == answers[-1] else None  # rows of the window are still being written
+
+    http, cli, mcp, _ = until(at_rest, "the window is written")
+    assert http["rows"] and http["picture"]["alt"].endswith("simulated.")
+    assert cli == http and mcp == http
+    file = house.product.folder / "cvd.png"
+    words = [f"{key}={value}" for key, value in arguments.items()]
+    done = house.product.run("call", "chart_cvd", *words, "--db", str(house.collector.db), "--png", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    with urllib.request.urlopen(house.collector.url + http["picture"]["href"], timeout=60) as answer:
+        assert answer.headers["Content-Type"] == "image/png"
+        assert answer.read() == file.read_bytes()
+    assert file.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 # ── Simulated says so ─────────────────────────────────────────────────────────────────────────

@@ -152,6 +152,7 @@ def test_every_frame_is_used_ignored_for_a_reason_or_unknown_and_none_is_unknown
         assert set(gap) == {"venue", "symbol", "stream", "from", "until", "reason"} and gap["reason"]
 
 
+@pytest.mark.timeout(400)
 @every_source
 def test_twice_changes_no_row_and_another_process_gives_the_same_checksums(
     product: Product, recorded: Recorded

@@ -242,6 +242,7 @@ def test_a_query_that_fits_nothing_says_so_and_names_the_families() -> None:
         "cross_venue",
         "market",
         "history",
+        "charts",
         "system",
         "catalogue",
     ]

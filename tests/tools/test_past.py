@@ -8,7 +8,8 @@ from fixed_market import NOW, FakeLatest, context, history, quote
 from orderflow import tools
 from orderflow.market.errors import InvalidArgument, NoData, OrderflowError, UnknownSymbol, UnsupportedByVenue
 from orderflow.market.events import HOUR, MINUTE, MS, Funding, MarkPrice, OpenInterest, Ticker
-from orderflow.tools.answers import Answer
+from orderflow.tools.answers import Answer, tokens
+from orderflow.tools.forms import as_text
 
 
 def asked(tool: str, /, **arguments: Any) -> Answer:
@@ -42,6 +43,12 @@ def test_an_answer_says_its_window_source_units_and_what_was_collected(one: Any)
     assert meta.window is not None and meta.window.since < meta.window.until
     assert meta.units and meta.venues.answered
     assert meta.coverage_pct is not None or meta.coverage_reason
+
+
+@pytest.mark.parametrize("one", PAST, ids=[one.name for one in PAST])
+def test_an_answer_with_times_keeps_its_budget(one: Any) -> None:
+    answer = tools.call(context(), one.name, {**one.example, "max_tokens": 1_200})
+    assert tokens(as_text(answer)) <= 1_200
 
 
 @pytest.mark.parametrize("one", PAST, ids=[one.name for one in PAST])

@@ -38,6 +38,9 @@ def call(
     ] = None,
     db: Db = None,
     format: Annotated[str | None, typer.Option(help="text, json or xml.", show_default="text")] = None,
+    png: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the picture of a tool that draws here.")
+    ] = None,
     token: Token = None,
     json: Json = False,
 ) -> None:
@@ -50,7 +53,11 @@ def call(
     form: Any = "json" if json else format
     reply = asyncio.run(nearest.call(name, _arguments(arguments or []), form))
     if reply.failure is None:
+        if png is not None:
+            _write(name, reply.picture, png)
         print(reply.text)
+        if png is None and reply.picture is not None and not json:
+            print(f"Its picture: orderflow call {name} … --png FILE", file=sys.stderr)
         return
     if json:
         failure = reply.failure
@@ -60,6 +67,13 @@ def call(
         if reply.failure.hint:
             print(f"Hint: {reply.failure.hint}", file=sys.stderr)
     raise typer.Exit(1)
+
+
+def _write(name: str, picture: bytes | None, file: Path) -> None:
+    if picture is None:
+        raise InvalidArgument(f"{name} gives no picture here", hint="tools that draw are called chart_…")
+    file.write_bytes(picture)
+    print(f"{file}: a picture of {len(picture):,} bytes", file=sys.stderr)
 
 
 def mcp(

@@ -34,6 +34,7 @@ from orderflow.store.desk import Follower
 from orderflow.store.live import Live
 from orderflow.store.reader import Reader
 from orderflow.store.runs import Kind, Run
+from orderflow.store.turns import Turns
 from orderflow.store.writer import Batch, Writer
 from orderflow.venues.spec import Venue
 
@@ -113,6 +114,7 @@ class Collector:
             self.follower = None if wanted is None else Follower(wanted, Reader(self._connection))
             self.tidying = Tidying(self._connection, plan.keeping, self._flushing)
             self.service: Service = self._serve(door)
+            self._turns = Turns(access.service_file(plan.db))
         except BaseException:
             self.journal.close()
             raise
@@ -454,7 +456,8 @@ class Collector:
         while self._unwritten:
             if (lease := self.plan.lease) is not None and lease.lost.is_set():
                 raise sharing.lost(lease)
-            flushed = await asyncio.to_thread(self._writer.write, self._unwritten[0])
+            with self._turns.first():
+                flushed = await asyncio.to_thread(self._writer.write, self._unwritten[0])
             self._unwritten.popleft()
             self.flushes.note(flushed.rows, flushed.seconds)
             if self.publisher is not None:
@@ -546,6 +549,7 @@ class Collector:
             if self.follower is not None:
                 await asyncio.to_thread(self.follower.close)
             access.stop(self._connection, self.plan.db, self.service)
+            self._turns.close()
             self.journal.close()
             self._connection.close()
 

@@ -11,6 +11,7 @@ from orderflow.feed.health import VenueHealth
 from orderflow.jobs.collect import Collector
 from orderflow.jobs.plan import Plan, lag_p99_ms
 from orderflow.market.events import HOUR, MS, Event, Nanos
+from orderflow.store import tables
 from orderflow.store.reader import Reader
 from orderflow.venues.spec import Venue
 
@@ -73,6 +74,7 @@ def _own_problems(collector: Collector) -> list[str]:
 def _memory(collector: Collector) -> dict[str, Any]:
     return {
         "resident_bytes": _resident(),
+        "database_bytes": tables.memory_bytes(collector.connection),
         "inbox_bytes": collector.inbox.pending_bytes,
         "backlog_bytes": collector.backlog.bytes_in_memory,
         "waiting_rows": collector.waiting_rows,

@@ -43,7 +43,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     flush_interval_s: float = 1.0
     book_interval_ms: int = BOOK_INTERVAL_MS
     keep_journal: bool = False
-    memory_limit: str = "1GB"
+    memory_limit: str = "256MB"
     large_trade_usd: dict[str, float] | None = None
     quack_port: int | None = None
     keys: dict[str, str] = {}  # by the name of the setting: PYTH_API_KEY

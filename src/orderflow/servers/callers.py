@@ -49,10 +49,11 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer in the form that was asked and as plain data; or a failure, in words."""
+    """An answer in the form that was asked and as plain data, its picture as a PNG; or a failure, in words."""
 
     text: str
     structured: dict[str, Any] | None = None
+    picture: bytes | None = None
     failure: Failure | None = None
 
 
@@ -105,7 +106,11 @@ class Local:
             given["format"] = format  # one that is wrong stays, and is refused
         try:
             answer = tools.call(self._context, name, given)
-            return Reply(text=write(answer, asked_form(given)), structured=structured(answer))
+            return Reply(
+                text=write(answer, asked_form(given)),
+                structured=structured(answer),
+                picture=None if answer.picture is None else answer.picture.png,
+            )
         except OrderflowError as error:
             return failed(failure_of(error))
         except DEFECTS:

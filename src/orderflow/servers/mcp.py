@@ -1,5 +1,6 @@
 """The MCP door: the catalogue over stdio, Streamable HTTP and SSE, in both eras of the protocol."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -16,13 +17,14 @@ from orderflow.market.errors import OrderflowError
 from orderflow.servers import material, notices
 from orderflow.servers.callers import Caller
 from orderflow.servers.notices import Asked, Notices
+from orderflow.tools.answers import PNG
 
 INSTRUCTIONS = (
     "Market data of many crypto venues, live or simulated (each answer says which). An answer is a first "
     "line that explains it, remarks after #, then rows as CSV; format=json and format=xml give the same "
     "rows. Unknown is empty, never 0. Times in: ISO 8601, epoch ms, -4h, now; out: UTC. Symbols are "
     "unified (BTCUSDT), venues are ids (binance_spot). max_tokens bounds an answer (default 2000); its "
-    "`next` continues it. An error says what is wrong, then after Hint what would be right. There are "
+    "`next` continues it. chart_… tools draw: a PNG comes beside the numbers. An error says what is wrong, then after Hint what would be right. There are "
     "more tools than are listed: find_tools, then describe_tools, then call_tool. system_health says what "
     "is missing and why."
 )
@@ -115,8 +117,11 @@ async def _called(
     reply = await caller.call(name, arguments)
     if reply.failure is not None:
         await ctx.lifespan_context.failed(ctx, name, reply.failure)
+    content: list[types.ContentBlock] = [types.TextContent(type="text", text=reply.text)]
+    if reply.picture is not None:
+        content.append(types.ImageContent(data=b64encode(reply.picture).decode(), mime_type=PNG))
     return types.CallToolResult(
-        content=[types.TextContent(type="text", text=reply.text)],
+        content=content,
         structured_content=reply.structured,
         is_error=reply.failure is not None,
     )

@@ -1,7 +1,7 @@
 """The plain HTTP routes: what is here, how it is, and one POST a tool, drawn from the catalogue."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from fastapi import FastAPI, Query
@@ -14,9 +14,9 @@ import orderflow
 from orderflow import tools
 from orderflow.market.errors import InvalidArgument, OrderflowError, UnknownTool
 from orderflow.servers.auth import refused
-from orderflow.servers.callers import Caller, Failure, failure_of
+from orderflow.servers.callers import Caller, Failure, Reply, failure_of
 from orderflow.servers.metrics import Metrics
-from orderflow.tools.answers import Format
+from orderflow.tools.answers import PNG, Format
 from orderflow.tools.spec import Tool
 
 STATUS = {
@@ -94,7 +94,8 @@ def _add_state(app: FastAPI, caller: Caller, metrics: Metrics, further: Mapping[
                 "/metrics": "figures for Prometheus",
                 "/tools": "the catalogue; ?category=",
                 "/tools/{name}/schema": "parameters of a tool",
-                "POST /tools/{name}": "call a tool; ?format=json|text|xml",
+                "POST /tools/{name}": "call a tool; ?format=json|text|xml, and png of one that draws",
+                "GET /tools/chart_…": "the same of one that draws, its arguments in the query",
                 "/mcp": "MCP, Streamable HTTP; /mcp/all, /mcp/meta, /mcp/x/FAMILIES",
                 "/sse": "MCP for older clients",
                 **further,
@@ -182,7 +183,12 @@ def _add_catalogue(app: FastAPI) -> None:
 
 # ── The calls ─────────────────────────────────────────────────────────────────────────────────
 
+Form: TypeAlias = Literal["text", "json", "xml", "png"]  # of a tool that draws
+
 _FORMAT = Query(None, description="form of the answer; json unless the body says another")
+_FORM = Query(
+    None, description="form of the answer, or its picture; json unless the arguments say another form"
+)
 _ENVELOPE = Query(
     None, description="reply: text and structured answer in one object, as programs of ours ask"
 )
@@ -190,30 +196,32 @@ _ENVELOPE = Query(
 
 def _add_calls(app: FastAPI, caller: Caller) -> None:
     for one in tools.ALL.tools.values():
-        app.add_api_route(
-            f"/tools/{one.name}",
-            _named(caller, one.name),
-            methods=["POST"],
-            summary=one.title,
-            description=one.description,
-            operation_id=one.name,
-            tags=[one.family],
-            response_model=None,
-            responses=_responses(),
-            openapi_extra=_body(one),
+        shown: dict[str, Any] = {
+            "summary": one.title,
+            "description": one.description,
+            "tags": [one.family],
+            "response_model": None,
+            "responses": _responses(one.draws),
+        }
+        app.post(f"/tools/{one.name}", operation_id=one.name, openapi_extra=_body(one), **shown)(
+            _drawing(caller, one.name) if one.draws else _named(caller, one.name)
         )
+        if one.draws:  # so that a link, or a page, can hold the picture
+            app.get(f"/tools/{one.name}", operation_id=f"get_{one.name}", openapi_extra=_query(one), **shown)(
+                _drawing(caller, one.name)
+            )
 
     @app.post(
         "/tools/{name}",
         summary="Call a tool by any of its names",
         response_model=None,
-        responses=_responses(),
+        responses=_responses(draws=True),
         openapi_extra={"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}},
     )
     async def any_name(
         request: Request,
         name: str,
-        format: Format | None = _FORMAT,
+        format: Form | None = _FORM,
         envelope: Literal["reply"] | None = _ENVELOPE,
     ) -> Response:
         return await _answer(caller, name, request, format, envelope)
@@ -230,21 +238,53 @@ def _named(caller: Caller, name: str) -> Callable[..., Awaitable[Response]]:
     return call
 
 
+def _drawing(caller: Caller, name: str) -> Callable[..., Awaitable[Response]]:
+    """Return the same for a tool that draws: its picture is a form of the answer."""
+
+    async def call(
+        request: Request,
+        format: Form | None = _FORM,
+        envelope: Literal["reply"] | None = _ENVELOPE,
+    ) -> Response:
+        return await _answer(caller, name, request, format, envelope)
+
+    return call
+
+
 async def _answer(
-    caller: Caller, name: str, request: Request, format: Format | None, envelope: str | None
+    caller: Caller, name: str, request: Request, format: Form | None, envelope: str | None
 ) -> Response:
     try:
-        arguments = _arguments(await request.body())
+        arguments = _asked(request) if request.method == "GET" else _arguments(await request.body())
     except InvalidArgument as error:
         return failed(failure_of(error))
     said = arguments.get("format")
-    form = format or ("json" if said is None else None)
+    form: Format | None = "json" if format == "png" else format or ("json" if said is None else None)
     reply = await caller.call(name, arguments, form)
     if reply.failure is not None:
         return failed(reply.failure)
+    if format == "png":
+        return _picture(name, reply)
     if envelope == "reply":
         return _json(reply)
     return Response(reply.text, media_type=_MEDIA[form or str(said)])
+
+
+def _picture(name: str, reply: Reply) -> Response:
+    if reply.picture is None:
+        refusal = InvalidArgument(f"{name[:80]} gives no picture here", hint=f"tools that draw: {_draw()}")
+        return failed(failure_of(refusal))
+    told = {"Content-Disposition": f'inline; filename="{name}.png"'}
+    return Response(reply.picture, media_type=PNG, headers=told)
+
+
+def _draw() -> str:
+    return ", ".join(one.name for one in tools.ALL.tools.values() if one.draws)
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    """Return the arguments in a query, without those of the door."""
+    return {name: value for name, value in request.query_params.items() if name not in ("format", "envelope")}
 
 
 def _arguments(body: bytes) -> dict[str, Any]:
@@ -263,7 +303,7 @@ def _arguments(body: bytes) -> dict[str, Any]:
     return said
 
 
-def _responses() -> dict[int | str, dict[str, Any]]:
+def _responses(draws: bool = False) -> dict[int | str, dict[str, Any]]:
     answer = {
         "type": "object",
         "required": ["meta", "columns", "rows"],
@@ -273,6 +313,7 @@ def _responses() -> dict[int | str, dict[str, Any]]:
             "rows": {"type": "array", "items": {"type": "array"}},
             "summary": {"type": "object"},
             "more": {"type": "object"},
+            "picture": {"type": "object"},
             "tail": {"type": "array", "items": {"type": "array"}},
         },
     }
@@ -282,6 +323,8 @@ def _responses() -> dict[int | str, dict[str, Any]]:
         "text/plain": {"schema": {"type": "string"}},
         "application/xml": {"schema": {"type": "string"}},
     }
+    if draws:
+        forms[PNG] = {"schema": {"type": "string", "format": "binary"}}
     return {200: {"description": "the answer", "content": forms}, **ERRORS}
 
 
@@ -296,6 +339,23 @@ def _body(tool: Tool) -> dict[str, Any]:
         content["example"] = tool.example
     required = any(one.required for one in tool.parameters)
     return {"requestBody": {"required": required, "content": {"application/json": content}}}
+
+
+def _query(tool: Tool) -> dict[str, Any]:
+    """Return the parameters of a query: a list is written with commas."""
+    required = tool.schema.get("required", [])
+    found = [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "schema": one,
+            **({"style": "form", "explode": False} if one.get("type") == "array" else {}),
+        }
+        for name, one in tool.schema["properties"].items()
+        if name != "format"  # which the door tells itself
+    ]
+    return {"parameters": found}
 
 
 def _optional(schema: Mapping[str, Any]) -> dict[str, Any]:

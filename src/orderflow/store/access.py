@@ -20,7 +20,10 @@ import logging
 import os
 import secrets
 import socket
+import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -37,10 +40,12 @@ from orderflow.store.permits import only_reads
 from orderflow.store.reader import Reader
 from orderflow.store.session import Served
 from orderflow.store.tables import readable
+from orderflow.store.turns import Turns
 
 log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
+SERVING_NICENESS = 19  # the lowest: readers wait a little longer, what is received is never late
 Settings: TypeAlias = dict[str, str | bool | int | float | list[str]]
 
 
@@ -97,7 +102,7 @@ def serve(
     token = secrets.token_urlsafe(24)
     uri = f"quack:{LOOPBACK}:{_free_port() if port is None else port}"
     try:
-        connection.execute(f"CALL quack_serve({text(uri)}, token => {text(token)})").fetchall()
+        _behind_others(connection, f"CALL quack_serve({text(uri)}, token => {text(token)})")
     except duckdb.Error as error:
         raise DoorUnavailable(
             f"{uri} cannot be listened on: {str(error).splitlines()[0]}",
@@ -106,6 +111,23 @@ def serve(
     found = Service(uri, token, os.getpid(), time.time_ns(), simulated, door, secrets.token_urlsafe(24))
     announce(path, found)
     return found
+
+
+def _behind_others(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+    """Run a statement so that the threads that it starts yield to all others of this process.
+
+    On Linux a thread has a priority of its own, which those that it starts inherit: Quack's threads answer
+    readers, ours receive and flush. DuckDB's pool stays as it is, since flushes wait for it, too.
+    """
+
+    def run() -> None:
+        if sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), SERVING_NICENESS)
+        with connection.cursor() as cursor:
+            cursor.execute(statement).fetchall()
+
+    with ThreadPoolExecutor(1) as one:
+        one.submit(run).result()
 
 
 def announce(path: Path | str, found: Service) -> None:
@@ -157,8 +179,7 @@ class Reached(NamedTuple):
         """Ask where the database is, the whole statement at once; values are written into it."""
         if self.served is None:
             return self.connection.execute(sql)
-        asked = [self.served.uri, sql, self.served.token]
-        return self.connection.execute("FROM quack_query(?, ?, token => ?)", asked)
+        return self.connection.execute("FROM quack_query(?, ?, token => ?)", self.served.asked(sql))
 
 
 def open_reader(where: Path | str, *, token: str = "") -> Reader:
@@ -187,7 +208,7 @@ def reach(where: Path | str, *, token: str = "", settings: Settings | None = Non
     if (told := _told(path)) is not None:
         served = Served(told.uri, told.token)
         if (connection := _reached(served, settings)) is not None:
-            return Reached(connection, served)
+            return Reached(connection, served._replace(turns=_turns(path)))
         log.info("stale service file", extra={"path": str(service_file(path)), "pid": told.pid})
     return Reached(_open_file(path, settings))
 
@@ -215,12 +236,20 @@ def _reached(served: Served, settings: Settings | None = None) -> duckdb.DuckDBP
     connection = duckdb.connect(config=settings or {})
     load_quack(connection)
     try:
-        connection.execute("FROM quack_query(?, 'SELECT 1', token => ?)", list(served)).fetchall()
+        connection.execute("FROM quack_query(?, ?, token => ?)", served.asked("SELECT 1")).fetchall()
     except duckdb.Error as error:
         log.debug("no service", extra={"uri": served.uri, "said": str(error).splitlines()[0]})
         connection.close()
         return None
     return connection
+
+
+def _turns(path: Path) -> Turns | None:
+    """Return the readers' side of whose turn it is; None where the service has just ended."""
+    try:
+        return Turns(service_file(path))
+    except OSError:
+        return None
 
 
 def _lives(pid: int) -> bool:

@@ -35,7 +35,7 @@ UNITS = {
 NEARLY = 0.99  # of what the best source tells: as good as it
 
 # Several trades share an instant: the first and the last of a bar are told by the id, too.
-_PLACE = "(epoch_us(timestamp)::HUGEINT * 9223372036854775808 + id)"
+_PLACE = "(timestamp, id)"
 
 
 class Chosen(msgspec.Struct, frozen=True):

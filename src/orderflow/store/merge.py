@@ -256,15 +256,13 @@ class Known:
             (*names[int(rows["series"][place])], int(ids[place]))
             for place in np.flatnonzero(keep & (ids > 0))
         ]
-        if gone and self._layout.lake:  # where each statement reads the table
+        if gone:
             self._cursor.register("gone", _keys(gone))
-            self._cursor.execute(f"DELETE FROM {self._hot} WHERE (venue, symbol, id) IN (FROM gone)")
-            self._cursor.unregister("gone")
-        elif gone:
-            self._cursor.executemany(
-                f"DELETE FROM {self._hot} WHERE venue = ? AND symbol = ? AND id = ?",
-                gone,
+            self._cursor.execute(
+                f"DELETE FROM {self._hot} AS kept USING gone"
+                " WHERE kept.venue = gone.venue AND kept.symbol = gone.symbol AND kept.id = gone.id"
             )
+            self._cursor.unregister("gone")
         unseen = ids == 0
         if unseen.any():
             ids[unseen] = self.number(rows["series"][unseen], names)

@@ -140,6 +140,8 @@ def _parsed(connection: duckdb.DuckDBPyConnection, statement: str) -> Node:
             [statement],
         ).fetchall()
         found = json.loads(said)
+    except duckdb.InterruptException:
+        raise  # its time was over: no word on the statement itself
     except (duckdb.Error, RecursionError, ValueError) as error:
         raise StatementRefused(f"the statement cannot be read: {_first(error)}", hint=HINT) from error
     if found["error"]:

@@ -27,7 +27,7 @@ from orderflow.market.events import (
 )
 from orderflow.market.instruments import Series, venue_id
 from orderflow.market.streams import KEPT, STREAMS
-from orderflow.store import bars, checking, columnar, coverage, payments, statistics, windows
+from orderflow.store import bars, cells, checking, columnar, coverage, payments, statistics, windows
 from orderflow.store.answers import Coverage, GapRow, Listing, SeriesRows, Trades
 from orderflow.store.bar import bar
 from orderflow.store.checking import Fault
@@ -282,6 +282,22 @@ class Reader:
         """Return where a price stands among those of several look-backs, a row each: see `store.statistics`."""
         return self._session.steadily(
             lambda: statistics.price_context(self._session, symbol, venue, until, look_backs, price, of)
+        )
+
+    # ── Order flow ────────────────────────────────────────────────────────────────────────────
+
+    def cells(
+        self, symbol: str, venues: Among, length: str, since: Nanos, until: Nanos, step: float
+    ) -> Window:
+        """Return what was traded by bar, level of price and taker's side: see `store.cells`."""
+        return self._session.steadily(
+            lambda: cells.cells(self._session, symbol, venues, bar(length), since, until, step)
+        )
+
+    def flow_bars(self, symbol: str, venues: Among, length: str, since: Nanos, until: Nanos) -> Window:
+        """Return bars of trades with the extremes of their running delta: see `store.cells`."""
+        return self._session.steadily(
+            lambda: cells.flow_bars(self._session, symbol, venues, bar(length), since, until)
         )
 
     # ── Payments ──────────────────────────────────────────────────────────────────────────────

@@ -20,18 +20,31 @@ from orderflow.store import layout
 from orderflow.store.answers import resolve
 from orderflow.store.identifiers import identifier
 from orderflow.store.statements import Parameter, micros, render
+from orderflow.store.turns import Turns
 
 T = TypeVar("T")
 
 _EDITION = "SELECT count(*), max(written) FROM archived"
 _KINDS = ("simulated", "live", "replay", "backfill")  # the first that a database has is what it is
+_SETTLED = ("simulated", "live")  # what it has once been it stays: the two are never mixed
 
 
 class Served(NamedTuple):
-    """Where another process serves a database over Quack, and the token that it asks for."""
+    """Where another process serves a database over Quack, the token that it asks for, and whose turn it is."""
 
     uri: str
     token: str
+    turns: Turns | None = None  # None: of a process on another machine
+
+    def asked(self, sql: str) -> list[str]:
+        """Return the parameters of `FROM quack_query(?, ?, token => ?)`, as soon as it is a reader's turn."""
+        if self.turns is not None:
+            self.turns.wait()
+        return [self.uri, sql, self.token]
+
+    def close(self) -> None:
+        if self.turns is not None:
+            self.turns.close()
 
 
 class _Archive(NamedTuple):
@@ -71,11 +84,14 @@ class Session:
         self._views: set[str] = set()
         self._symbols: set[str] = set()
         self._archives: bool | None = None
+        self._kind: str | None = None
         self._known: _Archive | None = None
         self._asking = _Asking()
 
     def close(self) -> None:
         self._connection.close()
+        if self._served is not None:
+            self._served.close()
 
     @property
     def remote(self) -> bool:
@@ -97,7 +113,7 @@ class Session:
         with self._connection.cursor() as cursor, self._limited(cursor):
             try:
                 if self._served is not None:
-                    asked = [self._served.uri, render(sql, bound), self._served.token]
+                    asked = self._served.asked(render(sql, bound))
                     return fetch(cursor.execute(f"FROM quack_query(?, ?, token => ?){sort}", asked))
                 return fetch(cursor.execute(sql + sort, list(bound)))
             except duckdb.IOException as error:
@@ -133,8 +149,10 @@ class Session:
 
         A database that was collected live and filled up by replays and backfills is live.
         """
-        kinds = {kind for (kind,) in self.rows("SELECT DISTINCT kind FROM runs")}
-        return next((one for one in _KINDS if one in kinds), None)
+        if self._kind not in _SETTLED:
+            kinds = {kind for (kind,) in self.rows("SELECT DISTINCT kind FROM runs")}
+            self._kind = next((one for one in _KINDS if one in kinds), None)
+        return self._kind
 
     def symbols(self) -> list[str]:
         """Return the symbols that the database was laid out for, in alphabetical order."""

@@ -309,6 +309,14 @@ def checkpoint(connection: Connection) -> bool:
     return True
 
 
+def memory_bytes(connection: Connection) -> int:
+    """Return the memory that DuckDB accounts for: blocks of the file that it keeps, rows of the log, sorts."""
+    with connection.cursor() as cursor:
+        asked = "SELECT coalesce(sum(memory_usage_bytes), 0)::BIGINT FROM duckdb_memory()"
+        ((found,),) = cursor.execute(asked).fetchall()
+    return int(found)
+
+
 def _room_to_checkpoint(cursor: Connection) -> bool:
     """Tell whether the disk has room; a checkpoint that fails half-way breaks the database's use."""
     path = layout.path(cursor)

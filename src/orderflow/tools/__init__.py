@@ -3,6 +3,8 @@
 from orderflow.tools import (
     aggregates,
     arbitrage,
+    chart_cvd,
+    chart_liquidations,
     discovery,
     funding,
     history,
@@ -35,6 +37,8 @@ ALL = Catalogue(
         history.history_liquidations,
         stored.history_coverage,
         stored.history_stats,
+        chart_cvd.chart_cvd,
+        chart_liquidations.chart_liquidations,
         sql.sql_query,
         sql.sql_tables,
         system.system_health,

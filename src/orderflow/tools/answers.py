@@ -13,6 +13,7 @@ Row: TypeAlias = list[Any]
 DEFAULT_TOKENS = 2_000
 MOST_TOKENS = 8_000
 DIGITS = 12  # significant digits of a number in an answer: sums of floats carry noise beyond
+PNG = "image/png"
 TIME = "UTC"  # the unit of a column of times: epoch milliseconds, text for people
 
 
@@ -61,11 +62,35 @@ class Table(msgspec.Struct, kw_only=True):
     rows: list[Row]
 
 
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer shows: the bytes of a PNG, its size in pixels, and what is seen, in one sentence.
+
+    `href` is where the HTTP door gives it. Of the budget of an answer only what is told of it counts.
+    """
+
+    png: bytes
+    width: int
+    height: int
+    alt: str
+    href: str = ""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What every form of an answer says of it: all but the bytes."""
+        return {
+            "type": PNG,
+            "width": self.width,
+            "height": self.height,
+            "alt": self.alt,
+            "href": self.href,
+        }
+
+
 class Answer(msgspec.Struct, kw_only=True):
-    """What a tool gives: its table, a summary, further tables by name, and the meta.
+    """What a tool gives: its table, a summary, further tables by name, a picture, and the meta.
 
     `tail` holds the last rows where the budget left out some between; `next` in the meta continues
-    after `rows`.
+    after `rows`. A picture is of the whole, and comes with the first page.
     """
 
     meta: Meta
@@ -74,6 +99,7 @@ class Answer(msgspec.Struct, kw_only=True):
     summary: dict[str, Any] = {}
     more: dict[str, Table] = {}
     tail: list[Row] = []
+    picture: Picture | None = None
 
 
 def tokens(text: str) -> int:

@@ -89,8 +89,7 @@ class Catalogue:
         said = {key: given.pop(key) for key in COMMON if key in given}
         common = _common(said)
         if found.passes_on:
-            typed = found.read(given)
-            return found.function(self._ask(context, found, said), **typed)
+            return found.answer(self._ask(context, found, said), found.read(given))
         offset = 0
         if common.next is not None:
             place = cursor(common.next)
@@ -104,11 +103,14 @@ class Catalogue:
         typed = found.read({key: value for key, value in given.items() if value is not None})
         ask = self._ask(context, found, said)
         typed = found.settled(typed, ask.now)  # so that all pages are of one window
-        answer = found.function(ask, **typed)
+        answer = found.answer(ask, typed)
         answer.meta.version = found.version
         answer.rows, answer.summary = plain(answer.rows), plain(answer.summary)
         for table in answer.more.values():
             table.rows = plain(table.rows)
+        if answer.picture is not None:
+            shown = msgspec.structs.replace(answer.picture, href=found.address(typed))
+            answer.picture = None if offset else shown
         resolved = typed if limit is None else {**typed, "limit": limit}
         return page(answer, resolved, offset, limit, common.max_tokens)
 

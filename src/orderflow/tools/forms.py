@@ -21,8 +21,9 @@ def write(answer: Answer, format: Format) -> str:
 
 
 def structured(answer: Answer) -> dict[str, Any]:
-    """Return the answer as plain data, without the parts that are empty by nature."""
-    found = msgspec.to_builtins(answer)
+    """Return the answer as plain data, without the parts that are empty by nature, and the picture's bytes."""
+    found = msgspec.to_builtins(msgspec.structs.replace(answer, picture=None))
+    found["picture"] = answer.picture and answer.picture.told
     return {name: value for name, value in found.items() if value or name in ("meta", "columns", "rows")}
 
 
@@ -33,6 +34,8 @@ def as_text(answer: Answer) -> str:
     lines += [f"# missing {venue}: {reason}" for venue, reason in meta.venues.missing.items()]
     lines += [f"# gap {_gap(gap)}" for gap in meta.gaps]
     lines += [f"# {name}: {_pairs(value)}" for name, value in answer.summary.items()]
+    if answer.picture is not None:
+        lines.append(f"# picture {answer.picture.width}x{answer.picture.height}: {_cell(answer.picture.alt)}")
     lines += _csv(answer.columns, answer.rows, meta.units)
     if answer.tail:
         left_out = meta.total - meta.offset - len(answer.rows) - len(answer.tail)
@@ -121,6 +124,8 @@ def as_xml(answer: Answer) -> str:
     _element(root, "meta", meta)
     if answer.summary:
         _element(root, "summary", answer.summary)
+    if answer.picture is not None:
+        _element(root, "picture", answer.picture.told)
     _xml_rows(ElementTree.SubElement(root, "rows"), answer.columns, answer.rows)
     if answer.tail:
         _xml_rows(ElementTree.SubElement(root, "tail"), answer.columns, answer.tail)

@@ -45,18 +45,20 @@ def page(
     A first page that is cut by tokens shows its last rows too: a quarter of the budget.
     """
     rows, total = answer.rows, len(answer.rows)
+    units = [answer.meta.units.get(name, "") for name in answer.columns]
     if offset and offset >= total:
         raise NoData(
             f"next points to row {offset + 1} of {total}",
             hint="the answer has become shorter: ask again without next",
         )
     wanted = rows[offset : offset + limit] if limit else rows[offset:]
-    room = max_tokens - _overhead(answer)
-    head = _fitting(wanted, room)
+    following = Cursor(tool=answer.meta.tool, arguments=dict(arguments), offset=total)
+    room = max_tokens - _overhead(answer, following)
+    head = _fitting(wanted, room, units)
     tail: list[Row] = []
     if len(head) < len(wanted) and not offset:
-        tail = _fitting(wanted[::-1], room // 4)[::-1]
-        head = _fitting(wanted, room - room // 4)
+        tail = _fitting(wanted[::-1], room // 4, units)[::-1]
+        head = _fitting(wanted, room - room // 4, units)
     answer.rows, answer.tail = (
         head,
         tail[-max(0, len(wanted) - len(head)) :] if len(wanted) > len(head) else [],
@@ -64,20 +66,21 @@ def page(
     after = offset + len(head)
     answer.meta.rows, answer.meta.total, answer.meta.offset = len(head), total, offset
     if after < total:
-        answer.meta.next = Cursor(tool=answer.meta.tool, arguments=dict(arguments), offset=after).write()
+        answer.meta.next = msgspec.structs.replace(following, offset=after).write()
     return answer
 
 
-def _overhead(answer: Answer) -> int:
+def _overhead(answer: Answer, following: Cursor) -> int:
+    """Return what all but the rows takes, with a cursor and the line that tells of rows left out."""
     bare = msgspec.structs.replace(answer, rows=[], tail=[])
-    return tokens(as_text(bare)) + 50  # the cursor, which is not known yet
+    return tokens(as_text(bare)) + tokens(following.write()) + 15
 
 
-def _fitting(rows: Sequence[Row], room: int) -> list[Row]:
+def _fitting(rows: Sequence[Row], room: int, units: Sequence[str]) -> list[Row]:
     """Return the first rows that fit; one at least, since an empty page would never end."""
     used, kept = 0, []
     for row in rows:
-        used += tokens(csv_line(row))
+        used += tokens(csv_line(row, units) + "\n")
         if kept and used > room:
             break
         kept.append(row)

@@ -68,16 +68,17 @@ def argument_docs(section: str) -> dict[str, str]:
 
 
 def parameters(
-    function: Callable[..., Any], docs: Mapping[str, str]
+    function: Callable[..., Any], docs: Mapping[str, str], *shared: type[msgspec.Struct]
 ) -> tuple[tuple[Parameter, ...], type[msgspec.Struct]]:
+    """Return what a function takes after its first parameter, and a struct of it; `shared` fields come last."""
     hints = get_type_hints(function, include_extras=True)
-    given = list(inspect.signature(function).parameters.values())[1:]
-    fields: list[Any] = [
-        (one.name, hints[one.name])
-        if one.default is inspect.Parameter.empty
-        else (one.name, hints[one.name], one.default)
-        for one in given
+    given = [
+        (one.name, hints[one.name], one.default)
+        for one in list(inspect.signature(function).parameters.values())[1:]
     ]
+    for struct in shared:
+        given += [(one.name, one.type, one.default) for one in msgspec.structs.fields(struct)]
+    fields: list[Any] = [one[:2] if one[2] is inspect.Parameter.empty else one for one in given]
     arguments = msgspec.defstruct(
         f"{function.__name__}_arguments", fields, kw_only=True, forbid_unknown_fields=True
     )
@@ -85,13 +86,13 @@ def parameters(
     properties = schema["$defs"][arguments.__name__]["properties"]
     found = tuple(
         Parameter(
-            one.name,
-            _slim(properties[one.name]),
-            docs.get(one.name, ""),
-            required=one.default is inspect.Parameter.empty,
-            default=None if one.default is inspect.Parameter.empty else one.default,
+            name,
+            _slim(properties[name]),
+            docs.get(name, ""),
+            required=default is inspect.Parameter.empty,
+            default=None if default is inspect.Parameter.empty else default,
         )
-        for one in given
+        for name, _, default in given
     )
     return found, arguments
 

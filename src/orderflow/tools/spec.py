@@ -9,17 +9,18 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlencode
 
 import msgspec
 
 from orderflow.market.errors import InvalidArgument, NoData
 from orderflow.market.events import HOUR, MS, Nanos
 from orderflow.market.instruments import MARKETS
-from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer, Source
+from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, PNG, Answer, Source
 from orderflow.tools.context import Context, History, Hole, Latest
 from orderflow.tools.signature import IS_INSTANT, Parameter, argument_docs, flat, parameters
 from orderflow.tools.times import instant
@@ -50,6 +51,22 @@ COMMON_DOCS = {
 MOST_ROWS = 500
 
 
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """The pixels and the ground of a picture: what every tool that draws takes beside its own arguments."""
+
+    width: Annotated[int, msgspec.Meta(ge=800, le=1920)] = 1200
+    height: Annotated[int, msgspec.Meta(ge=400, le=1920)] = 800
+    theme: Literal["dark", "light"] = "dark"
+
+
+LOOK_DOCS = {
+    "width": "pixels of the picture",
+    "height": "pixels, half to 1.2 times the width",
+    "theme": "ground of the picture",
+}
+DRAWS = "Draws a PNG beside its numbers."  # what the description of such a tool ends with
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ask:
     """One call: the context, what the doors know, and one instant that is `now` throughout."""
@@ -59,6 +76,7 @@ class Ask:
     tool: str
     now: Nanos
     common: Mapping[str, Any] = field(default_factory=dict[str, Any])  # format, max_tokens, next as given
+    look: Look = field(default_factory=Look)  # of the picture, where the tool draws one
 
     @property
     def latest(self) -> Latest:
@@ -112,10 +130,11 @@ class Tool:
     read_only: bool = True
     passes_on: bool = False  # its answer is another tool's, to whom the common arguments belong
     asks_store: bool = False  # its answer takes a while: doors have it made beside their loop
+    draws: bool = False  # its answer has a picture
 
     @property
     def description(self) -> str:
-        return f"{self.summary} {self.use}".strip()
+        return " ".join(part for part in (self.summary, self.use, DRAWS if self.draws else "") if part)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -153,8 +172,17 @@ class Tool:
 
     @cached_property
     def result(self) -> dict[str, Any]:
-        """What the answer holds, for `describe_tools`: the columns with their units."""
-        return {"columns": dict(self.columns or {}), "version": self.version}
+        """What the answer holds, for `describe_tools`: the columns with their units, and the picture."""
+        picture = {"picture": PNG} if self.draws else {}
+        return {"columns": dict(self.columns or {}), **picture, "version": self.version}
+
+    def answer(self, ask: Ask, arguments: Mapping[str, Any]) -> Answer:
+        """Have the function answer; how its picture shall look it finds in the `Ask`."""
+        if not self.draws:
+            return self.function(ask, **arguments)
+        look = {name: arguments[name] for name in Look.__struct_fields__}
+        own = {name: value for name, value in arguments.items() if name not in look}
+        return self.function(replace(ask, look=Look(**look)), **own)
 
     def read(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments typed, with defaults; raise `InvalidArgument` naming what is wrong."""
@@ -181,6 +209,16 @@ class Tool:
             name: str(-(-instant(value, now) // MS)) if name in times and value is not None else value
             for name, value in typed.items()
         }
+
+    def address(self, typed: Mapping[str, Any]) -> str:
+        """Return where the HTTP door gives the picture of typed arguments, whenever it is asked."""
+        usual = {one.name: one.default for one in self.parameters}
+        given = {
+            name: ",".join(value) if isinstance(value, list) else str(value)
+            for name, value in typed.items()
+            if value is not None and value != usual[name]
+        }
+        return f"/tools/{self.name}?{urlencode({'format': 'png', **given})}"
 
     def _known(self, arguments: Mapping[str, Any]) -> None:
         own = [one.name for one in self.parameters]
@@ -225,14 +263,21 @@ def tool(
     read_only: bool = True,
     passes_on: bool = False,
     asks_store: bool = False,
+    draws: bool = False,
 ) -> Callable[[Function], Tool]:
-    """Make a tool of a typed function `(ask, …) -> Answer`; the function's name is the tool's."""
+    """Make a tool of a typed function `(ask, …) -> Answer`; the function's name is the tool's.
+
+    One that `draws` takes the arguments of a `Look`, too, and is not given them: they are in the `Ask`.
+    """
 
     def declare(function: Function) -> Tool:
         doc = inspect.cleandoc(function.__doc__ or "")
         prose, _, args = doc.partition("\nArgs:\n")
         summary, _, use = prose.strip().partition("\n\n")
-        found, arguments = parameters(function, argument_docs(args))
+        docs = argument_docs(args)
+        found, arguments = (
+            parameters(function, docs | LOOK_DOCS, Look) if draws else parameters(function, docs)
+        )
         return Tool(
             name=function.__name__,
             title=title,
@@ -251,6 +296,7 @@ def tool(
             read_only=read_only,
             passes_on=passes_on,
             asks_store=asks_store,
+            draws=draws,
         )
 
     return declare
