@@ -20,8 +20,9 @@ from orderflow.market.errors import InvalidArgument, NoData, UnsupportedByVenue
 from orderflow.market.events import DAY, HOUR, MINUTE, MS, SECOND
 from orderflow.tools import chart_cvd, drawing
 from orderflow.tools.answers import PNG, Answer, tokens
-from orderflow.tools.drawing import about, framed, unknown, usual
+from orderflow.tools.drawing import about, framed, usual
 from orderflow.tools.forms import as_text, as_xml, structured
+from orderflow.tools.quality import unknown
 from orderflow.tools.spec import DRAWS, Ask, Look
 
 DRAWING = [one for one in tools.ALL.tools.values() if one.draws]

@@ -22,8 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from orderflow.flow.levels import TOLERANCE
-from orderflow.market.columns import Column, Index, Mask
+from orderflow.market.columns import TOLERANCE, Column, Index, Mask
 from orderflow.market.errors import InvalidArgument
 from orderflow.market.events import Nanos
 

@@ -9,10 +9,9 @@ import math
 
 import numpy as np
 
-from orderflow.market.columns import Column, Index
+from orderflow.market.columns import TOLERANCE, Column, Index
 from orderflow.market.errors import InvalidArgument
 
-TOLERANCE = 1e-6  # of a step; doubles of prices up to 10^9 steps are nearer than that
 _BLOCK = 1 << 16  # prices at a time, so that what is between stays in the processor's cache
 
 

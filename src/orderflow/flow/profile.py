@@ -14,9 +14,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from orderflow.flow.cells import Cells
-from orderflow.flow.levels import TOLERANCE, decimals, prices
+from orderflow.flow.levels import decimals, prices
 from orderflow.flow.value_area import ROWS, SHARE, Poc, ValueArea, poc, value_area
-from orderflow.market.columns import Column, Index
+from orderflow.market.columns import TOLERANCE, Column, Index
 from orderflow.market.errors import InvalidArgument
 
 Amount: TypeAlias = Literal["base", "quote"]

@@ -6,15 +6,13 @@ trades and some thousand cells. The mathematics stands in `flow`; here is only t
 
 from collections.abc import Sequence
 
+from orderflow.market.columns import TOLERANCE
 from orderflow.market.errors import InvalidArgument
 from orderflow.market.events import Nanos
 from orderflow.store.bar import Bar
 from orderflow.store.session import Session
 from orderflow.store.statements import Parameter
 from orderflow.store.windows import Window, described, nothing
-
-# As in `flow.levels`: a price this part of a step below the next level is at that level.
-TOLERANCE = 1e-6
 
 _VALUE = "coalesce(value, price * quantity)"
 _SIDES = {"buy": "NOT is_buyer_maker", "sell": "is_buyer_maker"}

@@ -10,20 +10,10 @@ from orderflow.market.events import MS
 from orderflow.market.instruments import MARKETS
 from orderflow.store.windows import Window
 from orderflow.tools.answers import Answer
-from orderflow.tools.drawing import (
-    FAMILY,
-    Frame,
-    about,
-    candles,
-    course,
-    framed,
-    heard,
-    look,
-    pictured,
-    traded,
-    unknown,
-)
+from orderflow.tools.drawing import FAMILY, Frame, about, candles, course, framed, look, pictured
+from orderflow.tools.orderflow import traded
 from orderflow.tools.past import answer, check_offered
+from orderflow.tools.quality import heard, unknown
 from orderflow.tools.spec import Ask, Instant, VenueId, tool
 
 if TYPE_CHECKING:

@@ -13,20 +13,10 @@ from orderflow.market.columns import Column, Index
 from orderflow.market.events import MS
 from orderflow.store.windows import Window
 from orderflow.tools.answers import Answer, Table
-from orderflow.tools.drawing import (
-    FAMILY,
-    Frame,
-    about,
-    beside,
-    candles,
-    course,
-    framed,
-    heard,
-    look,
-    pictured,
-    traded,
-)
+from orderflow.tools.drawing import FAMILY, Frame, about, beside, candles, course, framed, look, pictured
+from orderflow.tools.orderflow import traded
 from orderflow.tools.past import answer, attempt, check_offered, told
+from orderflow.tools.quality import heard
 from orderflow.tools.spec import Ask, Instant, VenueId, tool
 
 if TYPE_CHECKING:

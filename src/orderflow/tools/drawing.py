@@ -4,16 +4,15 @@ A tool that draws asks for a `Frame`, asks the store for windows of it, hands co
 and gives the picture to its answer. matplotlib is brought by the first of them that is asked, not before.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from orderflow.market.columns import Column, Index
 from orderflow.market.errors import InvalidArgument
-from orderflow.market.events import DAY, MS, Nanos
+from orderflow.market.events import DAY, Nanos
 from orderflow.market.instruments import MARKETS
-from orderflow.store.answers import Coverage, Stretch
 from orderflow.store.backfills import merged
 from orderflow.store.bar import Bar
 from orderflow.store.bar import bar as written
@@ -21,6 +20,7 @@ from orderflow.store.windows import Window
 from orderflow.tools.answers import Answer, Picture
 from orderflow.tools.board import MOST_GAPS, gap_row
 from orderflow.tools.past import overall, past
+from orderflow.tools.quality import heard, unknown
 from orderflow.tools.spec import Ask
 
 if TYPE_CHECKING:
@@ -114,43 +114,6 @@ def candles(frame: Frame, found: Window | None, venue: str) -> "Candles":
 # ── What is known ─────────────────────────────────────────────────────────────────────────────
 
 
-def heard(found: Window) -> list[str]:
-    """Return the venues that have rows in a window."""
-    return [venue for venue, one in found.coverage.items() if one.first is not None]
-
-
-def unknown(found: Window, venue: str, *, quiet: bool = False) -> list[Stretch]:
-    """Return when a venue was not received: its gaps, and the ends of the window that nobody collected.
-
-    Those are told by their silence, which says nothing where rows are rare: a `quiet` window has its gaps alone.
-    """
-    one = found.coverage[venue]
-    if one.percent is None:
-        return [(found.since, found.until)]
-    gaps = [(gap.from_ts, found.until if gap.until_ts is None else gap.until_ts) for gap in one.gaps]
-    inside = merged([(max(begin, found.since), min(end, found.until)) for begin, end in gaps])
-    return (
-        inside if quiet else merged([*inside, *_ends(found, one, sum(end - begin for begin, end in inside))])
-    )
-
-
-def _ends(found: Window, one: Coverage, lost: Nanos) -> Iterator[Stretch]:
-    """Yield so much of the silent ends of a window as its coverage lacks, the longer end first."""
-    missing = round((found.until - found.since) * (1 - (one.percent or 0.0) / 100)) - lost
-    if one.first is None or one.last is None:
-        return
-    head, tail = min(one.first - found.since, missing), min(found.until - one.last, missing)
-    if head >= tail:
-        tail = min(tail, missing - head)
-    else:
-        head = min(head, missing - tail)
-    yield from (
-        (begin, end)
-        for begin, end in ((found.since, found.since + head), (found.until - tail, found.until))
-        if end - begin >= MS
-    )
-
-
 def about(frame: Frame, found: Window, *others: Window | None, quiet: bool = False) -> "About":
     """Return what a picture says of itself: what it is of, how much is known, and when of any venue nothing is.
 
@@ -212,26 +175,6 @@ def _spoken(venues: Sequence[str]) -> tuple[str, str]:
     if len(every) > _NAMED_VENUES:
         return f"{len(every)} venues", same
     return ", ".join(one.exchange if same else f"{one.exchange} {one.market}" for one in every), same
-
-
-class Traded(NamedTuple):
-    """What is traded under a symbol: the names of base and quote, and the tick, where a listing tells it."""
-
-    base: str
-    quote: str
-    tick: float | None = None
-
-
-_QUOTES = ("USDT", "USDC", "FDUSD", "USD", "EUR", "GBP", "BTC", "ETH")
-
-
-def traded(ask: Ask, symbol: str, venue: str) -> Traded:
-    """Return what is traded, as the venue lists it, or else as the symbol's letters say it."""
-    listed = ask.context.instrument(venue, symbol)
-    if listed is not None:
-        return Traded(listed.base, listed.quote, listed.tick)
-    quote = next((one for one in _QUOTES if symbol.endswith(one) and symbol != one), None)
-    return Traded("base", "quote") if quote is None else Traded(symbol.removesuffix(quote), quote)
 
 
 # ── The picture ───────────────────────────────────────────────────────────────────────────────
