@@ -72,7 +72,8 @@ def grade(share: float | None) -> Grade:
     """
     if share is None:
         return "unknown"
-    return next((name for least, name in GRADES if share >= least), "poor")
+    known: list[Grade] = [name for least, name in GRADES if share >= least]
+    return known[0] if known else "poor"
 
 
 def minutes(since: Nanos, until: Nanos, missing: Sequence[Stretch]) -> Minutes:
