@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,11 @@ def without_time(answer: Any, columns: tuple[str, ...] = ()) -> Any:
     return answer
 
 
+def different(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Name the parts of two answers that differ."""
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
 def _of_time(name: str) -> bool:
     return name in ("as_of", "window", "uptime_s") or "age" in name.split("_")
 
@@ -184,24 +190,28 @@ def test_the_same_question_has_the_same_answer_behind_every_door(
 
 
 def test_a_picture_is_the_same_behind_every_door(house: House) -> None:
-    now = time.time_ns() // 1_000_000
-    arguments = {"symbol": "BTCUSDT", "since": f"{now - 300_000}", "until": f"{now}", "bar": "5s"}
+    end = time.time_ns() // 1_000_000
+    arguments = {"symbol": "BTCUSDT", "since": f"{end - 300_000}", "until": f"{end}", "bar": "5s"}
 
     def at_rest() -> list[dict[str, Any]] | None:
+        if time.time_ns() // 1_000_000 < end + 8_000:
+            return None  # late rows, and gaps that are noticed late, are still to come
         doors = (of_http, of_cli, of_mcp, of_http)
         answers = [without_time(door(house, "chart_cvd", **arguments)) for door in doors]
-        return answers if answers[0] == answers[-1] else None  # rows of the window are still being written
+        return answers if answers[0] == answers[-1] else None
 
     http, cli, mcp, _ = until(at_rest, "the window is written")
     assert http["rows"] and http["picture"]["alt"].endswith("simulated.")
-    assert cli == http and mcp == http
+    assert different(http, cli) == [] == different(http, mcp)
     file = house.product.folder / "cvd.png"
     words = [f"{key}={value}" for key, value in arguments.items()]
     done = house.product.run("call", "chart_cvd", *words, "--db", str(house.collector.db), "--png", str(file))
     assert done.returncode == 0, done.stdout + done.stderr
     with urllib.request.urlopen(house.collector.url + http["picture"]["href"], timeout=60) as answer:
         assert answer.headers["Content-Type"] == "image/png"
-        assert answer.read() == file.read_bytes()
+        drawn = answer.read()
+    # told by a digest: what pytest would say of two files that differ takes minutes to make
+    assert sha256(drawn).hexdigest() == sha256(file.read_bytes()).hexdigest()
     assert file.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 

@@ -3,24 +3,26 @@
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from orderflow.feed.health import VenueHealth
-from orderflow.jobs.collect import Collector
 from orderflow.jobs.plan import Plan, lag_p99_ms
 from orderflow.market.events import HOUR, MS, Event, Nanos
 from orderflow.store import tables
 from orderflow.store.reader import Reader
 from orderflow.venues.spec import Venue
 
+if TYPE_CHECKING:  # who asks for a reader's health need not load what collects
+    from orderflow.jobs.collect import Collector
+
 STALE_MS = 60_000  # nothing at all from a venue for so long: degraded
 LONG_FLUSH_S = 60.0  # so long a flush: degraded; it takes milliseconds
 _MEMORY = Path("/proc/self/statm")
 
 
-def of_collector(collector: Collector, now: Nanos | None = None) -> dict[str, Any]:
+def of_collector(collector: "Collector", now: Nanos | None = None) -> dict[str, Any]:
     """Return the health of a running collector. What is not known is None."""
     now = time.time_ns() if now is None else now
     feeds = {feed.venue.name: feed.health for feed in collector.feeds}
@@ -58,7 +60,7 @@ def of_collector(collector: Collector, now: Nanos | None = None) -> dict[str, An
     }
 
 
-def _own_problems(collector: Collector) -> list[str]:
+def _own_problems(collector: "Collector") -> list[str]:
     """Return what is wrong with this process, whatever the venues do."""
     found: list[str] = [f"store: {collector.flushes.trouble}"] if collector.flushes.trouble else []
     since, bound, resident = collector.flushes.since, collector.plan.memory_warning, _resident()
@@ -71,7 +73,7 @@ def _own_problems(collector: Collector) -> list[str]:
     return found
 
 
-def _memory(collector: Collector) -> dict[str, Any]:
+def _memory(collector: "Collector") -> dict[str, Any]:
     return {
         "resident_bytes": _resident(),
         "database_bytes": tables.memory_bytes(collector.connection),
@@ -89,7 +91,7 @@ def _resident() -> int | None:
         return None
 
 
-def _store(collector: Collector) -> dict[str, Any]:
+def _store(collector: "Collector") -> dict[str, Any]:
     flushes = collector.flushes
     seconds = sorted(flushes.seconds)
     return {
@@ -121,7 +123,7 @@ def share_of(plan: Plan) -> dict[str, Any]:
     return {"share": {**told, lease.division.by: list(lease.names)}}
 
 
-def _venue(collector: Collector, name: str, health: VenueHealth | None, now: Nanos) -> dict[str, Any]:
+def _venue(collector: "Collector", name: str, health: VenueHealth | None, now: Nanos) -> dict[str, Any]:
     gaps = collector.live.gaps(venue=name, since=now - HOUR, until=now)
     age_ms, lag_ms = _age_and_lag(collector, name, now)
     connections = [] if health is None else health.connections
@@ -192,7 +194,7 @@ def clock_problem(offset_ms: float | None, bound_ms: float) -> str | None:
     return f"its clock is {offset_ms:+,.0f} ms from ours, more than {bound_ms:,.0f}"
 
 
-def _age_and_lag(collector: Collector, venue: str, now: Nanos) -> tuple[float | None, float | None]:
+def _age_and_lag(collector: "Collector", venue: str, now: Nanos) -> tuple[float | None, float | None]:
     """Return how old the venue's newest quote is, and how long it took from the venue's clock to ours.
 
     Where a venue has no quotes, its newest frame counts.

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,9 +17,11 @@ from orderflow.jobs.plan import Plan
 from orderflow.market.errors import ShareLost
 from orderflow.market.events import HOUR, SECOND, Gap, Instrument, Nanos
 from orderflow.store import lake, opening, standing
-from orderflow.store.shares import Division, Lease, Shares
 from orderflow.store.tables import Connection
 from orderflow.venues.spec import Venue
+
+if TYPE_CHECKING:  # a database client that few collectors need
+    from orderflow.store.shares import Division, Lease, Shares
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +32,14 @@ ON_ITS_WAY: Nanos = 10 * SECOND
 _OPENED = re.compile(r"\d{8}_(\d{8}T\d{6})")
 
 
-def divided(plan: Plan, shares: int, by: str) -> Division:
+def divided(plan: Plan, shares: int, by: str) -> "Division":
     """Return how a plan is divided into shares, `by` symbols or venues."""
+    from orderflow.store.shares import Division
+
     return Division(shares, by, plan.symbols if by == "symbols" else tuple(sorted(plan.venues)))
 
 
-def own_part(plan: Plan, lease: Lease) -> Plan:
+def own_part(plan: Plan, lease: "Lease") -> Plan:
     """Return what of a plan the holder of a share collects, and where it keeps its journal meanwhile."""
     names, division = lease.names, lease.division
     name = f"share-{lease.share}-of-{division.shares}"
@@ -49,7 +53,7 @@ def own_part(plan: Plan, lease: Lease) -> Plan:
     )
 
 
-async def held(shares: Shares, share: int, stop: asyncio.Event, *, wait: bool = True) -> Lease | None:
+async def held(shares: "Shares", share: int, stop: asyncio.Event, *, wait: bool = True) -> "Lease | None":
     """Take a share, as soon as it is free; None where `stop` came first, or it is taken and we do not wait."""
     told = False
     while not stop.is_set():
@@ -68,7 +72,7 @@ async def held(shares: Shares, share: int, stop: asyncio.Event, *, wait: bool = 
     return None
 
 
-def lost(lease: Lease) -> ShareLost:
+def lost(lease: "Lease") -> ShareLost:
     return ShareLost(
         f"share {lease.share} of the lake was taken by another collector",
         hint="it was not heard of for too long; what it had not written stays in its journal",

@@ -28,6 +28,9 @@ def open_for_writing(
         "memory_limit": memory_limit,
         "threads": threads,
         "preserve_insertion_order": True,
+        # What is freed goes back to the system beside the work, else a collector grows for days.
+        "allocator_background_threads": True,
+        "allocator_flush_threshold": "16MB",
     }
     connection = connect(path, settings)
     try:
