@@ -11,7 +11,7 @@ from orderflow.tools import (
     liquidations,
     market,
     market_funding,
-    open_interest,
+    market_open_interest,
     prices,
     snapshot,
     sql,
@@ -20,6 +20,7 @@ from orderflow.tools import (
 )
 from orderflow.tools.aliases import ALIASES
 from orderflow.tools.catalogue import Catalogue
+from orderflow.tools.market_aliases import MARKET_ALIASES
 
 ALL = Catalogue(
     (
@@ -29,7 +30,7 @@ ALL = Catalogue(
         funding.xv_funding_arbitrage,
         snapshot.market_snapshot,
         market.market_orderbook,
-        open_interest.market_open_interest,
+        market_open_interest.market_open_interest,
         market_funding.market_funding,
         liquidations.market_liquidations,
         history.history_candles,
@@ -52,7 +53,7 @@ ALL = Catalogue(
         discovery.describe_tools,
         discovery.call_tool,
     ),
-    ALIASES,
+    ALIASES | MARKET_ALIASES,
 )
 
 call = ALL.call
