@@ -79,8 +79,8 @@ def tell(ask: Ask, one: Carry, event: Funding) -> None:
     """Let an announcement say what is paid next."""
     one.rate, one.predicted, one.said = event.rate, event.predicted, said(ask, event)
     one.interval_hours = event.interval_hours or one.interval_hours
-    if event.next_ts is not None:
-        one.next_settlement = millis(event.next_ts)
+    # a venue that tells none now has none: the store's would be that of its grid
+    one.next_settlement = None if event.next_ts is None else millis(event.next_ts)
 
 
 def dearest_first(found: Iterable[Carry]) -> list[Carry]:

@@ -66,8 +66,7 @@ def market_funding(
     carries = carries_of(ask, asked, list(stored.rows()) if stored else [])
     answer = _answer(ask, asked, carries, stored)
     paid = attempt(lambda: ask.history.settlements(*part)) if settlements and stored else None
-    if paid is not None:
-        rows = _last(paid, settlements)
+    if paid is not None and (rows := _last(paid, settlements)):
         answer.more["settlements"] = Table(columns=list(_PAID), rows=rows[:MOST_PAID])
         answer.meta.units |= units(_PAID)
         if len(rows) > MOST_PAID:
