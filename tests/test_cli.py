@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from orderflow import cli
+from orderflow import __version__, cli
 from orderflow.cli import asking
 
 COMMANDS = ("init", "replay", "doctor", "up", "demo", "record", "call", "mcp")
@@ -85,6 +85,10 @@ def test_each_command_explains_itself(run: Run, command: str) -> None:
     done = run(command, "--help")
     assert (done.code, done.err) == (0, "")
     assert f"orderflow {command}" in done.out or f" {command} [OPTIONS]" in done.out
+
+
+def test_the_version_is_told(run: Run) -> None:
+    assert run("--version") == (0, f"orderflow {__version__}\n", "")
 
 
 def test_a_command_that_there_is_not_is_code_2(run: Run) -> None:

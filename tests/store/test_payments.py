@@ -146,6 +146,18 @@ def test_venues_are_compared_by_their_own_intervals(filled: Any, reader: Reader)
     ]
 
 
+def test_the_rate_after_the_next_is_that_told_last_and_unknown_where_that_row_tells_none(
+    filled: Any, reader: Reader
+) -> None:
+    told(filled, 1 * H, 0.0001, 8 * H)
+    filled.connection.execute("UPDATE funding_rates_hot SET predicted_rate = 0.0003")
+    (row,) = reader.funding_comparison("BTCUSDT", None, filled.at(0), filled.at(2 * H)).rows()
+    assert row["predicted_rate"] == 0.0003
+    told(filled, 9 * H, 0.0002, 16 * H)
+    (row,) = reader.funding_comparison("BTCUSDT", None, filled.at(0), filled.at(10 * H)).rows()
+    assert row["predicted_rate"] is None  # not the one of the settlement before
+
+
 def test_a_settlement_that_nothing_was_heard_of_is_counted_as_missing(filled: Any, reader: Reader) -> None:
     for settles in (8, 24):
         told(filled, (settles - 1) * H, 0.0001, settles * H)

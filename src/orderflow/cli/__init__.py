@@ -7,10 +7,11 @@ line, 2 a command that was not understood. Rooms are imported by the command tha
 
 import json
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from orderflow import __version__
 from orderflow.cli import asking, backfilling, collecting, feeding, keeping, storing, taking
 from orderflow.market.errors import InvalidArgument, OrderflowError
 
@@ -20,6 +21,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Listens to crypto venues, keeps all that it hears in one database, and answers questions about it.",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"orderflow {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Take what stands before a command: `--version` alone, which leaves before there is one."""
+
+
 for command in (
     collecting.demo,
     collecting.up,

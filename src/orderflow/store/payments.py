@@ -27,7 +27,7 @@ def _settlements(
     minute, hour = MINUTE // US, HOUR // US
     sql = f"""
         WITH named AS (
-            SELECT venue::VARCHAR AS venue, funding_rate, interval_hours, timestamp, id,
+            SELECT venue::VARCHAR AS venue, funding_rate, predicted_rate, interval_hours, timestamp, id,
                 next_funding_time IS NOT NULL AS named, coalesce(
                     (epoch_us(next_funding_time) + {minute // 2}) // {minute} * {minute},
                     (ceil(epoch_us(timestamp) / (interval_hours * {hour})) * interval_hours * {hour})::BIGINT
@@ -42,14 +42,14 @@ def _settlements(
             SELECT *, settles - lag(settles) OVER (PARTITION BY venue ORDER BY settles) AS since_last FROM once
         ),
         timed AS (
-            SELECT venue, settles, funding_rate, timestamp AS told_at, settles < {until // US} AS settled,
+            SELECT venue, settles, funding_rate, predicted_rate, timestamp AS told_at, settles < {until // US} AS settled,
                 coalesce(interval_hours, min(since_last) OVER (PARTITION BY venue) / {hour}.0) AS interval_hours
             FROM spaced
         )
         SELECT venue, make_timestamp(settles) AS settles_at, funding_rate, interval_hours,
             funding_rate * {HOURS_A_YEAR} / nullif(interval_hours, 0) * 100 AS annualized_pct,
             if(settled, sum(funding_rate) FILTER (WHERE settled) OVER (
-                PARTITION BY venue ORDER BY settles), NULL) AS cumulative_rate, told_at, settled
+                PARTITION BY venue ORDER BY settles), NULL) AS cumulative_rate, predicted_rate, told_at, settled
         FROM timed WHERE settles >= {since // US}
     """
     return sql, bound
@@ -69,7 +69,8 @@ def settlements(
         raise nothing(session, "funding_rates", symbol, venues, since, until)
     units = {
         "settles_at": "UTC", "funding_rate": "fraction per interval", "interval_hours": "h",
-        "annualized_pct": "% a year", "cumulative_rate": "fraction", "told_at": "UTC",
+        "annualized_pct": "% a year", "cumulative_rate": "fraction", "predicted_rate": "fraction per interval",
+        "told_at": "UTC",
     }  # fmt: skip
     return described(
         session, found, "settlements", "funding_rates", symbol, venues, since, until, units=units
@@ -99,6 +100,7 @@ def funding_comparison(
                 / nullif(sum(interval_hours) FILTER (WHERE settled), 0) AS mean_annualized_pct,
             arg_max(funding_rate, settles_at) AS next_rate, arg_max(interval_hours, settles_at) AS interval_hours,
             arg_max(annualized_pct, settles_at) AS next_annualized_pct,
+            arg_max_null(predicted_rate, settles_at) AS predicted_rate,
             if(bool_or(NOT settled), max(settles_at), NULL) AS next_settles_at, max(told_at) AS told_at
         FROM ({sql}) GROUP BY venue ORDER BY next_annualized_pct DESC NULLS LAST, venue
         """,
@@ -106,7 +108,7 @@ def funding_comparison(
     )
     if not found.num_rows:
         raise nothing(session, "funding_rates", symbol, venues, since, until)
-    rates = ("mean_rate", "lowest_rate", "highest_rate", "next_rate")
+    rates = ("mean_rate", "lowest_rate", "highest_rate", "next_rate", "predicted_rate")
     units = {
         "settlements": "count", "missing": "count", "cumulative_rate": "fraction",
         **dict.fromkeys(rates, "fraction per interval"), "mean_annualized_pct": "% a year",

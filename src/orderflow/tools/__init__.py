@@ -8,7 +8,10 @@ from orderflow.tools import (
     discovery,
     funding,
     history,
+    liquidations,
     market,
+    market_funding,
+    market_open_interest,
     prices,
     snapshot,
     sql,
@@ -17,6 +20,7 @@ from orderflow.tools import (
 )
 from orderflow.tools.aliases import ALIASES
 from orderflow.tools.catalogue import Catalogue
+from orderflow.tools.market_aliases import MARKET_ALIASES
 
 ALL = Catalogue(
     (
@@ -26,6 +30,9 @@ ALL = Catalogue(
         funding.xv_funding_arbitrage,
         snapshot.market_snapshot,
         market.market_orderbook,
+        market_open_interest.market_open_interest,
+        market_funding.market_funding,
+        liquidations.market_liquidations,
         history.history_candles,
         aggregates.history_price_context,
         aggregates.history_aggregate,
@@ -46,7 +53,7 @@ ALL = Catalogue(
         discovery.describe_tools,
         discovery.call_tool,
     ),
-    ALIASES,
+    ALIASES | MARKET_ALIASES,
 )
 
 call = ALL.call

@@ -1,5 +1,6 @@
 """Aliases: the names and parameters under which earlier systems asked, told in ours."""
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import msgspec
 
 from orderflow.market.errors import InvalidArgument
+from orderflow.market.events import SECOND
 from orderflow.market.instruments import venues_of
+from orderflow.store.bar import bar
 
 
 class Alias(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +20,9 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
     which of them has another name now, `gather` which of them make up one list now (with `unit` written
     behind each), `fixed` which arguments the old name implied. `ago` are those that count minutes (`m`)
     or hours (`h`) back from now. `market` is the parameter that the old `exchange` and `market_type`
-    make up now: `venues`, or `venue` where one is meant.
+    make up now: `venues`, or `venue` where one is meant. `contracts` are written as venues write a coin
+    or a contract. `only` are those of whose values these are left: others are refused. `span` names a
+    bar's length and a number of bars, which tell since when is asked.
     """
 
     name: str
@@ -29,6 +34,9 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
     fixed: dict[str, Any] = {}
     ago: dict[str, str] = {}
     market: str = ""
+    contracts: tuple[str, ...] = ()
+    only: dict[str, tuple[str, ...]] = {}
+    span: tuple[str, str] | None = None
 
     def translate(self, given: Mapping[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
         """Return the arguments in the tool's words; `known` are the parameters that the tool takes."""
@@ -43,23 +51,52 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
                 )
         said = {**self.parameters, **{name: value for name, value in given.items() if value is not None}}
         found: dict[str, Any] = dict(self.fixed)
-        apart = {old for olds in self.gather.values() for old in olds} | set(self.ago)
+        apart = {old for olds in self.gather.values() for old in olds} | set(self.ago) | set(self.only)
+        self._refuse(said)
         if self.market:
             apart |= {"exchange", "market_type"}
         for name, value in said.items():
             if name not in apart and value is not None:
-                found[self.rename.get(name, name)] = value
+                meant = symbol_of(str(value)) if name in self.contracts else value
+                found[self.rename.get(name, name)] = meant
         for name, olds in self.gather.items():
             values = [said[old] for old in olds if said.get(old) is not None]
             found.setdefault(name, [f"{one}{self.unit}" for one in values] if self.unit else values)
         for old, unit in self.ago.items():
             if said.get(old) is not None:
                 found.setdefault("since", f"-{said[old]}{unit}")
+        if self.span is not None and (since := _back(*(said.get(name) for name in self.span))):
+            found.setdefault("since", since)
         if self.market and self.market not in found:
             meant = venues_of(_text(said.get("exchange")), _text(said.get("market_type")))
             if meant:
                 found[self.market] = meant if self.market == "venues" else meant[0]
         return found
+
+    def _refuse(self, said: Mapping[str, Any]) -> None:
+        for name, left in self.only.items():
+            if said.get(name) is not None and str(said[name]).upper() not in {one.upper() for one in left}:
+                raise InvalidArgument(
+                    f"{name}: {str(said[name])[:40]!r} is not collected", hint=f"{name}: {' | '.join(left)}"
+                )
+
+
+def symbol_of(written: str) -> str:
+    """Return the unified symbol of a coin, or of a contract as a venue writes it.
+
+    >>> [symbol_of(one) for one in ("btc", "BTC-USDT-SWAP", "BTC_USDT", "BTCUSDT", "BTC-USD-SWAP")]
+    ['BTCUSDT', 'BTCUSDT', 'BTCUSDT', 'BTCUSDT', 'BTCUSD']
+    """
+    parts = [part for part in re.split(r"[-_/ ]", written.upper()) if part]
+    named = "".join(part for part in parts if part not in ("SWAP", "PERPETUAL"))
+    return named if len(parts) > 1 or named.endswith("USDT") else f"{named}USDT"
+
+
+def _back(length: Any, bars: Any) -> str | None:
+    """Return how far back so many bars reach; None where that is no number, which the page refuses."""
+    if not str(bars).isdecimal():
+        return None
+    return f"-{int(bars) * bar(str(length)).length // SECOND}s"
 
 
 def _text(value: Any) -> str | None:
@@ -155,7 +192,7 @@ ALIASES: dict[str, Alias] = {
             name="get_market_snapshot",
             tool="market_snapshot",
             parameters={"symbol": None},
-            fixed={"venues": ["binance_futures"], "history": False},
+            fixed={"venues": ["binance_futures"]},
         ),
         Alias(
             name="get_price_with_historical_context",

@@ -133,6 +133,8 @@ class Catalogue:
         for old, default in alias.parameters.items():
             if old in alias.ago or (alias.unit and old in parts):
                 one: dict[str, Any] = {"type": "number", "minimum": 0}
+            elif old in alias.only:
+                one = {"type": "string", "enum": list(alias.only[old])}
             elif alias.market and old in ("exchange", "market_type"):
                 one = {"type": "string"}
             elif old in parts:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from msgspec import Meta as Range
 
-from orderflow import venues as forms
 from orderflow.flow.liquidations import Liquidations
 from orderflow.market.columns import Column, Index
 from orderflow.market.events import MS
 from orderflow.store.windows import Window
 from orderflow.tools.answers import Answer, Table
 from orderflow.tools.drawing import FAMILY, Frame, about, beside, candles, course, framed, look, pictured
+from orderflow.tools.liquidations import lower_bounds
 from orderflow.tools.orderflow import traded
 from orderflow.tools.past import answer, attempt, check_offered, told
 from orderflow.tools.quality import heard
@@ -74,7 +74,7 @@ def chart_liquidations(
     check_offered("liquidations", frame.venues)
     among = (frame.symbol, frame.venues)
     found = ask.history.liquidation_bars(*among, frame.bar.name, frame.since, frame.until, min_value)
-    notes = _bounds(heard(found))
+    notes = lower_bounds(heard(found))
     by_time = _by_time(frame, found, lower_bound=bool(notes))
     priced, venue = _priced(ask, frame, found)
     bars, units = candles(frame, priced, venue), traded(ask, frame.symbol, venue)
@@ -102,15 +102,9 @@ def chart_liquidations(
     made.more["hottest_levels"] = Table(columns=list(_LEVELS), rows=hottest[:MOST_LEVELS])
     made.meta.units |= _LEVELS
     beside(made, "the trades that prices are of", priced)
-    made.meta.warnings += notes
+    made.meta.warnings += [f"{venue}: {note}" for venue, note in notes.items()]
     seen = _liquidated_seen(course(bars, units.quote, units.tick), venue, by_time, hottest[0], units.quote)
     return pictured(ask, made, frame, canvas, "Price and liquidations", seen)
-
-
-def _bounds(venues: Sequence[str]) -> list[str]:
-    """Return what the venues say themselves of liquidations that they do not send."""
-    notes = {one: forms.ALL[one].notes.get("liquidations", "") for one in venues if one in forms.ALL}
-    return [f"{venue}: {note}" for venue, note in notes.items() if "lower bound" in note]
 
 
 def _floats(found: Window, name: str) -> Column:

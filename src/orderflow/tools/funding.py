@@ -1,20 +1,18 @@
 """Funding between venues: where longs pay more than elsewhere, by each venue's own interval."""
 
-from collections.abc import Sequence
 from itertools import combinations
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from msgspec import Meta as Range
 
-from orderflow.market.events import HOUR, MS, Funding
 from orderflow.store.payments import HOURS_A_YEAR
-from orderflow.tools.answers import Answer, Meta, Row, Table, Venues, Window
+from orderflow.tools.answers import Answer, Row, Table
+from orderflow.tools.carry import Carry, carries_of, said_of
 from orderflow.tools.crossing import BPS
-from orderflow.tools.past import Past, answer, attempt, past
+from orderflow.tools.newest import meta_of_now
+from orderflow.tools.past import answer, attempt, past
 from orderflow.tools.prices import FAMILY
 from orderflow.tools.spec import Ask, Instant, VenueId, tool
-from orderflow.tools.times import millis
 
 _PAIRS = {
     "short_venue": "", "long_venue": "", "gap_annual_pct": "% a year", "paid_gap_annual_pct": "% a year",
@@ -29,40 +27,14 @@ _VENUES = {
 }  # fmt: skip
 ROUND_TRIP = 2  # each side is opened and closed
 DAYS_A_YEAR = HOURS_A_YEAR / 24
-STALE_HOURS = 2  # a rate told so long ago is not what is asked now
 
 
-class Carry(msgspec.Struct, kw_only=True):
-    """What a venue's longs pay: the rate announced for the next settlement, and what was paid."""
-
-    venue: str
-    rate: float | None = None
-    interval_hours: float | None = None
-    next_settlement: int | None = None
-    age_ms: float | None = None
-    paid: dict[str, Any] = {}
-
-    @property
-    def annual_pct(self) -> float | None:
-        if self.rate is None or not self.interval_hours:
-            return None
-        return self.rate * HOURS_A_YEAR / self.interval_hours * 100
-
-    @property
-    def paid_pct(self) -> float | None:
-        paid = self.paid.get("cumulative_rate")
-        return None if paid is None else paid * 100
-
-    @property
-    def paid_annual_pct(self) -> float | None:
-        return self.paid.get("mean_annualized_pct")
-
-    def row(self) -> Row:
-        paid = [self.paid.get(name) for name in ("settlements", "missing", "lowest_rate", "highest_rate")]
-        return [
-            self.venue, self.rate, self.interval_hours, self.annual_pct, self.next_settlement, self.age_ms,
-            self.paid_pct, self.paid_annual_pct, *paid,
-        ]  # fmt: skip
+def _row(one: Carry) -> Row:
+    paid = [one.paid.get(name) for name in ("settlements", "missing", "lowest_rate", "highest_rate")]
+    return [
+        one.venue, one.rate, one.interval_hours, one.annual_pct, one.next_settlement, one.age_ms,
+        one.paid_pct, one.paid_annual_pct, *paid,
+    ]  # fmt: skip
 
 
 @tool(
@@ -95,7 +67,7 @@ def xv_funding_arbitrage(
     stored = attempt(
         lambda: ask.history.funding_comparison(asked.symbol, asked.venues, asked.since, asked.until)
     )
-    carries = _carries(ask, asked, list(stored.rows()) if stored else [])
+    carries = carries_of(ask, asked, list(stored.rows()) if stored else [])
     pairs = [
         _pair(ask, *((one, other) if (one.annual_pct or 0) >= (other.annual_pct or 0) else (other, one)))
         for one, other in combinations(carries, 2)
@@ -111,8 +83,10 @@ def xv_funding_arbitrage(
             ask, stored, _PAIRS, pairs, stream="funding_rates", asked=asked.venues, summary=summary
         )
     else:
-        found = Answer(meta=_meta(ask, asked, carries), columns=list(_PAIRS), rows=pairs, summary=summary)
-    found.more["venues"] = Table(columns=list(_VENUES), rows=[one.row() for one in carries])
+        why = "nothing is stored of this window: what was paid is unknown"
+        meta = meta_of_now(ask, asked, "funding_rates", _PAIRS, said_of(carries), {}, why)
+        found = Answer(meta=meta, columns=list(_PAIRS), rows=pairs, summary=summary)
+    found.more["venues"] = Table(columns=list(_VENUES), rows=[_row(one) for one in carries])
     found.meta.units |= {name: unit for name, unit in _VENUES.items() if unit}
     unknown = [one.venue for one in carries if one.annual_pct is None]
     if unknown:
@@ -120,37 +94,6 @@ def xv_funding_arbitrage(
             f"{', '.join(unknown)}: left out of the pairs, the rate now or its interval is not known"
         )
     return found
-
-
-def _carries(ask: Ask, asked: Past, stored: Sequence[dict[str, Any]]) -> list[Carry]:
-    """Join what was paid with the newest rate: the live one, or the stored one that is not old."""
-    found = {row["venue"]: _from_store(ask, row) for row in stored}
-    known = asked.symbol in ask.latest.symbols()
-    for event in ask.latest.fundings(asked.symbol) if known else ():
-        wanted = event.symbol == asked.symbol and (asked.venues is None or event.venue in asked.venues)
-        if wanted and (ask.now - event.ts_recv) / HOUR <= STALE_HOURS:
-            one = found.setdefault(event.venue, Carry(venue=event.venue))
-            _tell(ask, one, event)
-    if not found:
-        ask.history.funding_comparison(
-            asked.symbol, asked.venues, asked.since, asked.until
-        )  # says what there is
-    return sorted(found.values(), key=lambda one: (one.annual_pct is None, -(one.annual_pct or 0)))
-
-
-def _from_store(ask: Ask, row: dict[str, Any]) -> Carry:
-    one = Carry(venue=row["venue"], interval_hours=row["interval_hours"], paid=row)
-    if (ask.now - row["told_at"]) / HOUR <= STALE_HOURS:
-        one.rate, one.age_ms = row["next_rate"], (ask.now - row["told_at"]) / MS
-        one.next_settlement = None if row["next_settles_at"] is None else millis(row["next_settles_at"])
-    return one
-
-
-def _tell(ask: Ask, one: Carry, event: Funding) -> None:
-    one.rate, one.age_ms = event.rate, (ask.now - event.ts_recv) / MS
-    one.interval_hours = event.interval_hours or one.interval_hours
-    if event.next_ts is not None:
-        one.next_settlement = millis(event.next_ts)
 
 
 def _pair(ask: Ask, short: Carry, long: Carry) -> Row:
@@ -186,19 +129,3 @@ def _verdict(pairs: list[Row], carries: list[Carry], least: float) -> str:
     short, long, gap, *_, days = pairs[0]
     paid = "fees unknown" if days is None else f"fees are earned back after {days:.1f} days at that rate"
     return f"short {short}, long {long}: {gap:.2f} % a year; {paid}"
-
-
-def _meta(ask: Ask, asked: Past, carries: list[Carry]) -> Meta:
-    """Return the meta of an answer that is made of live rates alone."""
-    names = [one.venue for one in carries]
-    return Meta(
-        tool=ask.tool,
-        as_of=ask.as_of,
-        source=ask.source,
-        symbol=asked.symbol,
-        venues=Venues(asked=list(asked.venues or names), answered=names),
-        units={name: unit for name, unit in _PAIRS.items() if unit},
-        window=Window(since=millis(asked.since), until=millis(asked.until)),
-        coverage_reason="nothing is stored of this window: what was paid is unknown",
-        age_ms=min((one.age_ms for one in carries if one.age_ms is not None), default=None),
-    )

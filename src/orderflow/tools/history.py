@@ -5,6 +5,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta as Range
 
 from orderflow.tools.answers import Answer
+from orderflow.tools.liquidations import FORCED, forced_orders
+from orderflow.tools.newest import remarked
+from orderflow.tools.open_interest import INTERESTS, open_interest_series
 from orderflow.tools.past import (
     FAMILY,
     MOST_READ,
@@ -194,15 +197,10 @@ def history_funding(
     return cut_short(made, found, "rows=settlements has each once")
 
 
-_LIQUIDATIONS = {
-    "time": "UTC", "venue": "", "side": "", "price": "quote", "quantity": "base", "value": "quote",
-}  # fmt: skip
-
-
 @tool(
     family=FAMILY,
     title="Stored liquidations",
-    columns=_LIQUIDATIONS,
+    columns=FORCED,
     example={"symbol": "BTCUSDT", "since": "-4h", "min_value": 100},
     limit=100,
     core=False,
@@ -231,39 +229,19 @@ def history_liquidations(
     """
     asked = past(ask, symbol, venues, since, until)
     check_offered("liquidations", asked.venues)
-    found = ask.history.window(
-        "liquidations", asked.symbol, asked.venues, since=asked.since, until=asked.until, limit=MOST_READ,
-        side=side, min_value=min_value,
-    )  # fmt: skip
-    totals = ask.history.liquidation_bars(
-        asked.symbol, asked.venues, None, asked.since, asked.until, min_value
-    )
-    sums = by_venue(totals, "long_value", "longs", "short_value", "shorts", "largest_value")
+    forced = forced_orders(ask, [asked], side, min_value)
     made = answer(
-        ask, found, _LIQUIDATIONS, newest_first(found, _LIQUIDATIONS), stream="liquidations", asked=asked.venues,
-        summary={"whole_window": {**sums, "all": _added(sums)}},
+        ask, forced.found, FORCED, newest_first(forced.found, FORCED), stream="liquidations",
+        asked=asked.venues, summary={"whole_window": {**forced.sums, "all": forced.total}},
     )  # fmt: skip
-    return cut_short(made, found, "min_value leaves the small ones out")
-
-
-def _added(sums: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the sums of all venues; unknown where one of them is."""
-    found: dict[str, Any] = {}
-    for name in ("long_value", "longs", "short_value", "shorts"):
-        parts = [one[name] for one in sums.values()]
-        found[name] = None if any(one is None for one in parts) else sum(parts)
-    return found
-
-
-_OPEN_INTEREST = {
-    "time": "UTC", "venue": "", "open_interest": "base", "open_interest_usd": "USD", "oi_change": "base",
-}  # fmt: skip
+    made.meta.warnings += remarked("liquidations", forced.sums)
+    return cut_short(made, forced.found, "min_value leaves the small ones out")
 
 
 @tool(
     family=FAMILY,
     title="Stored open interest",
-    columns=_OPEN_INTEREST,
+    columns=INTERESTS,
     example={"symbol": "BTCUSDT", "since": "-1d", "every": "1h"},
     limit=100,
     core=False,
@@ -290,27 +268,7 @@ def history_open_interest(
     """
     asked = past(ask, symbol, venues, since, until)
     check_offered("open_interest", asked.venues)
-    found = ask.history.window(
-        "open_interest", asked.symbol, asked.venues, since=asked.since, until=asked.until, limit=MOST_READ,
-        every=every,
-    )  # fmt: skip
-    changes: dict[str, dict[str, Any]] = {}
-    for row in found.rows():
-        one = changes.setdefault(row["venue"], {"first": row["open_interest"]})
-        one["last"] = row["open_interest"]
-    for one in changes.values():
-        one |= _change(one["first"], one["last"])
-    made = answer(
-        ask, found, _OPEN_INTEREST, newest_first(found, _OPEN_INTEREST), stream="open_interest", asked=asked.venues,
-        summary={"change": changes},
-    )  # fmt: skip
-    return cut_short(made, found, "every=5m thins them out; the change is that of the rows read")
-
-
-def _change(first: float | None, last: float | None) -> dict[str, float | None]:
-    if first is None or last is None:
-        return {"change": None, "change_pct": None}
-    return {"change": last - first, "change_pct": (last / first - 1) * 100 if first else None}
+    return open_interest_series(ask, asked, every)
 
 
 CANDLES = {

@@ -1,26 +1,32 @@
 """Snapshot: all that is known of one symbol now, and how the last while compares."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-from orderflow.market.events import HOUR, Event
-from orderflow.store.payments import HOURS_A_YEAR
+import numpy as np
+
+from orderflow.flow.books import books
+from orderflow.flow.depth import depth
+from orderflow.market.events import DAY
+from orderflow.store.windows import Window as Found
 from orderflow.tools.answers import Answer, Row, Table, Window
 from orderflow.tools.board import Place, boards, meta
+from orderflow.tools.carry import annual_pct
 from orderflow.tools.crossing import BPS
 from orderflow.tools.market import FAMILY
+from orderflow.tools.newest import newest
+from orderflow.tools.open_interest import opened
 from orderflow.tools.past import Past, attempt, by_venue, overall, past
 from orderflow.tools.prices import units
 from orderflow.tools.spec import Ask, Instant, VenueId, tool
-from orderflow.tools.times import millis
-
-E = TypeVar("E", bound=Event)
+from orderflow.tools.times import millis, text
 
 _NOW = {
-    "venue": "", "market": "", "bid": "quote", "ask": "quote", "mid": "quote", "spread_bps": "bps",
-    "imbalance": "ratio", "mark": "quote", "index": "quote", "basis_bps": "bps",
+    "venue": "", "market": "", "last": "quote", "bid": "quote", "ask": "quote", "mid": "quote", "spread_bps": "bps",
+    "imbalance": "ratio", "depth_bid": "base", "depth_ask": "base", "depth_whole": "", "mark": "quote", "index": "quote", "basis_bps": "bps",
     "funding_rate": "fraction per interval", "interval_hours": "h", "funding_annual_pct": "% a year",
-    "next_funding": "UTC", "open_interest": "base", "open_interest_usd": "USD", "volume_24h": "base",
+    "next_funding": "UTC", "open_interest": "base", "open_interest_usd": "USD", "open_interest_value": "quote",
+    "cvd": "base", "last_trade": "UTC", "volume_24h": "base",
     "quote_volume_24h": "quote", "high_24h": "quote", "low_24h": "quote", "change_24h_pct": "%", "age_ms": "ms",
 }  # fmt: skip
 _WHILE = {
@@ -28,7 +34,7 @@ _WHILE = {
     "trades": "count", "volume": "base", "buy_volume": "base", "sell_volume": "base", "delta": "base",
     "vwap": "quote", "long_liquidated": "quote", "short_liquidated": "quote", "coverage_pct": "%",
 }  # fmt: skip
-OLD: int = 24 * HOUR  # what was told so long ago is not shown as now's
+WITHIN_BPS = 100.0  # of the mid, to either side: the depth that is summed
 
 
 @tool(
@@ -46,54 +52,66 @@ def market_snapshot(
     history: bool = True,
     since: Instant = "-1h",
 ) -> Answer:
-    """All about a symbol on each venue now: prices, book imbalance, mark, basis, funding, open interest, 24
-    hours; and the last while's range, volatility, flow and liquidations.
+    """All about a symbol on each venue now: prices, depth within 1 %, mark, basis, funding, open interest, 24
+    hours, CVD since 00:00 UTC; and the last while's range, volatility, flow and liquidations.
 
-    Use it first, for an overview.
+    Use it first, for an overview. depth_whole false: the kept levels end before 1 %.
 
     Args:
         symbol: unified symbol as in BTCUSDT
         venues: all when left out
-        history: add what is stored of the last while
+        history: add what is stored: CVD, last trade, the last while
         since: how long that is, as -1h
     """
     (board,) = boards(ask, symbol, venues)
-    asked: Past | None = None
+    stored = history and ask.context.history is not None
+    asked = past(ask, board.symbol, venues, since, str(ask.as_of + 1)) if stored else None
+    day = attempt(lambda: _day(ask, asked)) if asked is not None else None
     answer = Answer(
         meta=meta(ask, [board], units(_NOW), venues),
         columns=list(_NOW),
-        rows=_now(ask, board.symbol, board.places),
+        rows=_now(ask, board.symbol, board.places, day),
         summary=_extremes(board.places),
     )
-    if history and ask.context.history is not None:
-        asked = past(ask, board.symbol, venues, since, str(ask.as_of + 1))
+    if asked is not None:
+        answer.summary["cvd"] = _anchor(ask, day)
         _add_while(ask, asked, answer)
     elif history:
         answer.meta.warnings.append("nothing is stored that could be asked: the last while is unknown")
     return answer
 
 
-def _newest(ask: Ask, events: Iterable[E], symbol: str) -> dict[str, E]:
-    """Return, by venue, what was told of a symbol and is not old."""
-    return {
-        one.venue: one
-        for one in events
-        if one.symbol == symbol and ask.now - (one.ts_recv or one.ts_event or 0) <= OLD
-    }
+def _day(ask: Ask, asked: Past) -> Found:
+    """Return what was traded since midnight UTC, from which the running CVD is counted."""
+    return ask.history.flow(asked.symbol, asked.venues, ask.now // DAY * DAY, asked.until)
 
 
-def _now(ask: Ask, symbol: str, places: list[Place]) -> list[Row]:
-    marks = _newest(ask, ask.latest.marks(symbol), symbol)
-    fundings = _newest(ask, ask.latest.fundings(symbol), symbol)
-    interests = _newest(ask, ask.latest.open_interests(symbol), symbol)
-    days = _newest(ask, ask.latest.tickers(symbol), symbol)
+def _anchor(ask: Ask, day: Found | None) -> dict[str, Any]:
+    """Say from when the running CVD is counted, and how much of that time was received."""
+    since = {"since": text(millis(ask.now // DAY * DAY))}
+    if day is None:
+        return {**since, "reason": "no trades are stored of that time: the CVD is not known"}
+    return {**since, "coverage_pct": {venue: one.percent for venue, one in day.coverage.items()}}
+
+
+def _now(ask: Ask, symbol: str, places: list[Place], day: Found | None) -> list[Row]:
+    marks = newest(ask, ask.latest.marks(symbol), symbol)
+    fundings = newest(ask, ask.latest.fundings(symbol), symbol)
+    interests = newest(ask, ask.latest.open_interests(symbol), symbol)
+    tickers = newest(ask, ask.latest.tickers(symbol), symbol)
+    flows = by_venue(day, "delta")
     rows: list[Row] = []
     for place in places:
-        mark, funding = marks.get(place.venue), fundings.get(place.venue)
-        interest, day = interests.get(place.venue), days.get(place.venue)
+        key = (symbol, place.venue)
+        mark, funding, interest, ticker = (
+            marks.get(key),
+            fundings.get(key),
+            interests.get(key),
+            tickers.get(key),
+        )
         known: dict[str, Any] = {
             "venue": place.venue, "market": place.market, "bid": place.bid, "ask": place.ask, "mid": place.mid,
-            "spread_bps": _spread(place), "imbalance": _imbalance(place), "age_ms": place.age_ms,
+            "spread_bps": _spread(place), "imbalance": _imbalance(place), "age_ms": place.age_ms, **_depth(place),
         }  # fmt: skip
         if mark is not None:
             known |= {"mark": mark.mark, "index": mark.index}
@@ -101,15 +119,23 @@ def _now(ask: Ask, symbol: str, places: list[Place]) -> list[Row]:
         if funding is not None:
             hours = funding.interval_hours
             known |= {"funding_rate": funding.rate, "interval_hours": hours}
-            known["funding_annual_pct"] = funding.rate * HOURS_A_YEAR / hours * 100 if hours else None
+            known["funding_annual_pct"] = annual_pct(funding.rate, hours)
             known["next_funding"] = None if funding.next_ts is None else millis(funding.next_ts)
         if interest is not None:
-            known |= {"open_interest": interest.size, "open_interest_usd": interest.usd}
-        if day is not None:
+            one = opened(ask, interest, None if mark is None else mark.mark)
+            known |= {"open_interest": one.size, "open_interest_usd": one.usd}
+            known["open_interest_value"] = one.at_mark(one.size)
+        if ticker is not None:
             known |= {
-                "volume_24h": day.volume, "quote_volume_24h": day.quote_volume, "high_24h": day.high,
-                "low_24h": day.low, "change_24h_pct": day.change_pct,
+                "last": ticker.last, "volume_24h": ticker.volume, "quote_volume_24h": ticker.quote_volume,
+                "high_24h": ticker.high, "low_24h": ticker.low, "change_24h_pct": ticker.change_pct,
             }  # fmt: skip
+        if day is not None and place.venue in flows:
+            last = day.coverage[place.venue].last
+            known |= {
+                "cvd": flows[place.venue]["delta"],
+                "last_trade": None if last is None else millis(last),
+            }
         rows.append([known.get(name) for name in _NOW])
     return rows
 
@@ -118,6 +144,24 @@ def _spread(place: Place) -> float | None:
     if place.bid is None or place.ask is None or not place.mid:
         return None
     return (place.ask - place.bid) / place.mid * BPS
+
+
+def _depth(place: Place) -> dict[str, Any]:
+    """Return what rests within 1 % of the mid, as far as the kept levels reach; None without a mid."""
+    width = max(len(place.bids), len(place.asks), 1)
+    sides = [
+        np.array([[*level, *[np.nan] * (width - len(level))]])
+        for side in (place.bids, place.asks)
+        for level in ([price for price, _ in side], [size for _, size in side])
+    ]
+    found = depth(books(np.zeros(1, dtype=np.int64), *sides), (WITHIN_BPS,))
+    if np.isnan(found.mid[0]):
+        return {}
+    return {
+        "depth_bid": float(found.bid[0, 0]),
+        "depth_ask": float(found.ask[0, 0]),
+        "depth_whole": bool(found.whole[0, 0]),
+    }
 
 
 def _imbalance(place: Place) -> float | None:
