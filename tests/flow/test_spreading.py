@@ -46,7 +46,9 @@ def test_the_poc_moves_to_where_price_stayed() -> None:
 
 
 def test_an_unknown_size_makes_its_side_unknown_over_its_bar_alone() -> None:
-    found = spread(traded((0, 60, np.nan, True), (0, 61, 1.0, False), (1, 61, 2.0, False), (2, 62, 4.0, True)))
+    found = spread(
+        traded((0, 60, np.nan, True), (0, 61, 1.0, False), (1, 61, 2.0, False), (2, 62, 4.0, True))
+    )
     assert np.isnan(found.buy).tolist() == [True, True, False]
     assert found.buy[2] == 4.0 and found.sell.tolist() == [0.5, 2.5, 0.0]
 

@@ -9,12 +9,10 @@ Trades stay where they happened: a count is not divided. The shorter the bars, t
 where; with a bar for each trade it is the same.
 """
 
-from typing import Any
-
 import numpy as np
 
 from orderflow.flow.cells import Cells, no_cells
-from orderflow.market.columns import Column, Index
+from orderflow.market.columns import Column, Index, Mask
 from orderflow.market.errors import InvalidArgument
 
 MOST_LEVELS = 1_000_000  # from the lowest to the highest of all
@@ -41,13 +39,13 @@ def spread(of: Cells) -> Cells:
         raise InvalidArgument(f"{levels:,} levels are more than {MOST_LEVELS:,}", hint="wider levels")
     ranges = _Ranges(low - base, high - base, levels)
     there = ranges.covered(np.ones(len(low), dtype=np.bool_)) > 0
-    spread_over: list[Any] = [
+    buy, sell, buy_quote, sell_quote = (
         ranges.spread(np.add.reduceat(amount, first))[there]
         for amount in (of.buy, of.sell, of.buy_quote, of.sell_quote)
-    ]
+    )
     counted = np.rint(np.bincount(of.level - base, of.trades, levels)).astype(np.int64)[there]
     level = base + np.flatnonzero(there)
-    return Cells(np.zeros_like(level), level, *spread_over, counted)
+    return Cells(np.zeros_like(level), level, buy, sell, buy_quote, sell_quote, counted)
 
 
 class _Ranges:
@@ -56,7 +54,7 @@ class _Ranges:
     def __init__(self, low: Index, high: Index, levels: int) -> None:
         self._low, self._end, self._levels = low, high + 1, levels
 
-    def covered(self, chosen: Any) -> Index:
+    def covered(self, chosen: Mask) -> Index:
         """Return in how many of the bars chosen each level lies."""
         return np.cumsum(self._edges(chosen.astype(np.float64)))[:-1].astype(np.int64)
 
@@ -70,5 +68,7 @@ class _Ranges:
         return np.where(self.covered(unknown) > 0, np.nan, found)
 
     def _edges(self, share: Column) -> Column:
-        begins, ends = (np.bincount(at, share, self._levels + 1) for at in (self._low, self._end))
+        begins, ends = (
+            np.bincount(at, share, self._levels + 1).astype(np.float64) for at in (self._low, self._end)
+        )
         return begins - ends

@@ -8,12 +8,15 @@ from orderflow.tools import (
     discovery,
     funding,
     history,
+    key_levels,
     market,
     prices,
+    session_profile,
     snapshot,
     sql,
     stored,
     system,
+    volume_profile,
 )
 from orderflow.tools.aliases import ALIASES
 from orderflow.tools.catalogue import Catalogue
@@ -39,6 +42,9 @@ ALL = Catalogue(
         stored.history_stats,
         chart_cvd.chart_cvd,
         chart_liquidations.chart_liquidations,
+        volume_profile.orderflow_volume_profile,
+        session_profile.orderflow_session_profile,
+        key_levels.orderflow_key_levels,
         sql.sql_query,
         sql.sql_tables,
         system.system_health,
