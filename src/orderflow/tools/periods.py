@@ -20,6 +20,7 @@ from orderflow.flow.value_area import ValueArea
 from orderflow.flow.vwap import Vwap, vwap_of_cells
 from orderflow.market.columns import Column, Index
 from orderflow.market.errors import InvalidArgument
+from orderflow.market.events import DAY as ONE_DAY
 from orderflow.market.events import HOUR, MINUTE, SECOND, Nanos
 from orderflow.store.answers import Stretch
 from orderflow.store.windows import Window as Found
@@ -91,7 +92,8 @@ class Part(NamedTuple):
 class Flow(NamedTuple):
     """What was traded, bar by bar and level by level."""
 
-    found: Found
+    found: Found  # cells
+    prices: Found
     until: Nanos
     cells: Cells
     length: Nanos  # of the bars of cells
@@ -104,14 +106,15 @@ class Flow(NamedTuple):
 
     def part(self, since: Nanos, until: Nanos, balance: Nanos = HOUR) -> Part | None:
         """Return what was traded in a period that begins and ends with bars; None before it has begun."""
-        last = min(until, self.until)
-        if since >= last:
-            return None
+        return None if since >= min(until, self.until) else self.between(since, until, balance)
+
+    def between(self, since: Nanos, until: Nanos, balance: Nanos = HOUR) -> Part:
+        """Return what was traded in a period that begins and ends with bars, and has begun."""
         cells = self.cells.between(since // self.length, until // self.length)
         made = shaped(cells, self.bins, self.rules)
         return Part(
             spans.span(self.bars, since, until, balance), cells, made, area(made, self.rules), vwap_of_cells(cells),
-            share(self.collected, since, last),
+            share(self.collected, since, min(until, self.until)),
         )  # fmt: skip
 
     @property
@@ -129,29 +132,30 @@ def flow(
     size: float | None,
     ticks: int | None,
     cells_since: Nanos | None = None,
+    most: int = FINE_BINS,
 ) -> Flow:
     """Return what was traded on the venues of a window in bars of a length; cells since an earlier time, if told.
+
+    Without a size or ticks there are no more than `most` bins.
 
     Raises `NoData` with the range that exists, and `InvalidArgument` for bins that are none.
     """
     venues = asked.venues or []
-    prices = ask.history.bars(
-        asked.symbol, venues, f"{length // SECOND}s", asked.since, asked.until, "trades"
-    )
+    prices = ask.history.bars(asked.symbol, venues, _written(length), asked.since, asked.until, "trades")
     value: dict[str, float] = {}
     for row in prices.rows():
         value[row["venue"]] = value.get(row["venue"], 0.0) + (row["quote_volume"] or 0.0)
     price_of = max(value, key=lambda one: value[one])
     units = traded(ask, asked.symbol, price_of)
     low, high = (np.asarray(prices[name], dtype=np.float64) for name in ("low", "high"))
-    of = bins(float(np.nanmin(low)), float(np.nanmax(high)), units.tick, size, ticks, rules, FINE_BINS)
+    of = bins(float(np.nanmin(low)), float(np.nanmax(high)), units.tick, size, ticks, rules, most)
     cell = rules.seconds * SECOND if rules.mode == "synthetic" else length
     since = asked.since if cells_since is None else cells_since
-    found = ask.history.cells(asked.symbol, venues, f"{cell // SECOND}s", since, asked.until, of.step)
+    found = ask.history.cells(asked.symbol, venues, _written(cell), since, asked.until, of.step)
     cells = cells_of(found)
     collected = ask.history.collected("trades", asked.symbol, heard(found), since, asked.until)
     bars = _bars(prices, price_of, cells, cell, length)
-    return Flow(found, asked.until, cells, cell, bars, of, rules, units, price_of, collected)
+    return Flow(found, prices, asked.until, cells, cell, bars, of, rules, units, price_of, collected)
 
 
 def share(collected: Mapping[str, Sequence[Stretch]], since: Nanos, until: Nanos) -> float | None:
@@ -166,6 +170,10 @@ def share(collected: Mapping[str, Sequence[Stretch]], since: Nanos, until: Nanos
         max(min(end, until) - max(begin, since), 0) for every in collected.values() for begin, end in every
     )
     return round(100 * inside / (until - since) / len(collected), 2)
+
+
+def _written(length: Nanos) -> str:
+    return f"{length // ONE_DAY}d" if length % ONE_DAY == 0 else f"{length // SECOND}s"
 
 
 def _bars(prices: Found, price_of: str, cells: Cells, cell: Nanos, length: Nanos) -> spans.Bars:

@@ -158,11 +158,11 @@ def _explicit(ask: Ask, since: str | None, until: str | None) -> Window:
 
 
 def _length(bar: str) -> Nanos:
-    """Return the length of bars by which highs and lows are dated; of the sessions' hours it is a part."""
+    """Return the longest bars by which highs and lows are dated: an hour, within which sessions begin."""
     found = written(bar)
-    if not MINUTE <= found.length <= HOUR:
-        raise InvalidArgument(f"bars of {found.name} date no highs here", hint="bar=1m to 1h")
-    return found.length
+    if found.length < MINUTE:
+        raise InvalidArgument(f"bars of {found.name} are too short for days", hint="bar=1m to 1h")
+    return min(found.length, HOUR)
 
 
 def _row(read: Flow, of: Window, now: Nanos, balance: Nanos) -> list[list[Any]]:

@@ -1,6 +1,6 @@
 """Volume profile: what was traded at each price of a window."""
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta as Range
 
@@ -35,7 +35,7 @@ from orderflow.tools.quality import quality
 from orderflow.tools.spec import Ask, Instant, VenueId, tool
 
 NODES = {"kind": "", "price_from": "quote", "price_until": "quote", "amount": ""}
-_KINDS = {"high": "HVN", "low": "LVN"}
+KINDS: dict[str, Literal["HVN", "LVN"]] = {"high": "HVN", "low": "LVN"}
 
 
 class Shape(NamedTuple):
@@ -95,7 +95,7 @@ def orderflow_volume_profile(
     made = shape(ask, asked, size, ticks, rules)
     found, whole = made.profile, area(made.profile, rules)
     hills = nodes(found)
-    named = marks(found, whole, [(one.bin.number, _KINDS[one.kind]) for one in hills])
+    named = marks(found, whole, [(one.bin.number, KINDS[one.kind]) for one in hills])
     told = answer(
         ask, made.found, BINS, bin_rows(found, named, top), stream="trades", asked=asked.venues,
         summary={
@@ -109,7 +109,7 @@ def orderflow_volume_profile(
     )  # fmt: skip
     told.more["nodes"] = Table(
         columns=list(NODES),
-        rows=[[_KINDS[one.kind], one.bin.low, one.bin.high, one.amount] for one in hills],
+        rows=[[KINDS[one.kind], one.bin.low, one.bin.high, one.amount] for one in hills],
     )
     told.meta.units |= {"amount": by}
     told.meta.warnings += unsided(made.found, made.units.base)
