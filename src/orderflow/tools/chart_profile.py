@@ -14,6 +14,7 @@ from orderflow.market.errors import InvalidArgument
 from orderflow.market.events import DAY, MS, SECOND, Nanos
 from orderflow.tools.answers import Answer, Table
 from orderflow.tools.drawing import FAMILY, Frame, about, candles, course, framed, look, pictured
+from orderflow.tools.ladder import BANDS
 from orderflow.tools.orderflow import traded_in
 from orderflow.tools.past import answer
 from orderflow.tools.periods import Flow, Part, flow
@@ -36,14 +37,14 @@ from orderflow.tools.spec import Ask, Instant, VenueId, tool
 from orderflow.tools.volume_profile import KINDS, totals
 
 if TYPE_CHECKING:
-    pass
+    from orderflow.charts.candles import Candles
+    from orderflow.charts.canvas import Canvas
 
 SESSIONS = {
     "session": "", "since": "UTC", "until": "UTC", "status": "", "high": "quote", "low": "quote", "volume": "base",
     "delta": "base", "vwap": "quote", "poc": "quote", "vah": "quote", "val": "quote",
 }  # fmt: skip
 DRAWN_BINS = 80
-BANDS = (1.0, 2.0)
 LONGEST_WITH_SESSIONS: Nanos = 2 * DAY  # beyond, their names have no room
 
 
@@ -94,8 +95,6 @@ def chart_profile(
         sessions: definitions, NAME=HH:MM-HH:MM; of windows up to two days
         zone: their IANA time zone
     """
-    from orderflow.charts import profile as pictures
-
     rules = Rules(by, value_area_pct, value_area_rows, mode, normalize_seconds).checked()
     parts_of_day = parse(sessions, zone)
     asked = traded_in(ask, symbol, venues, since, until)
@@ -103,34 +102,14 @@ def chart_profile(
     _fitting(frame, rules)
     whole = msgspec.structs.replace(asked, since=frame.since, until=frame.until)
     read = flow(ask, whole, frame.bar.length, rules, size, ticks, most=DRAWN_BINS)
-    part = read.between(frame.since, int(frame.start[-1]) + frame.bar.length)
+    part = read.between(frame.since, int(frame.start[-1]) + frame.bar.length, frame.bar.length)
     short = frame.until - frame.since <= LONGEST_WITH_SESSIONS
     shown = windows_between(parts_of_day, frame.since, frame.until) if short else []
-    hills, average = nodes(part.profile), _average(frame, read)
+    hills, area = nodes(part.profile), part.area
     bars = candles(frame, read.prices, read.price_of)
-    units, area = read.units, part.area
-    base = by == "base"
-    canvas = pictures.profile(
-        about(frame, read.found), bars,
-        pictures.Rows(
-            part.profile.number,
-            part.profile.buy if base else part.profile.buy_quote,
-            part.profile.sell if base else part.profile.sell_quote,
-        ),
-        read.bins.width, units.base if base else units.quote, units.quote,
-        area=None if area is None else pictures.ValueArea(area.poc.bin.centre, area.vah.high, area.val.low),
-        nodes=[pictures.Node(one.bin.low, one.bin.high, KINDS[one.kind]) for one in hills],
-        vwap=pictures.Vwap(
-            np.minimum(frame.start + frame.bar.length, frame.until), average.vwap,
-            [average.band(multiple) for multiple in BANDS],
-        ),
-        sessions=[pictures.Session(one.name, one.since, one.until) for one in shown],
-        tick=units.tick, name=f"Volume profile, {frame.bar.name} bars, bins of {read.bins.width:g}", look=look(ask),
-    )  # fmt: skip
-    if len(read.prices.coverage) > 1:
-        canvas.note(f"price of {read.price_of}")
+    canvas = _drawn(ask, frame, read, part, bars, hills, shown)
     named = marks(part.profile, area, [(one.bin.number, KINDS[one.kind]) for one in hills])
-    price = course(bars, units.quote, units.tick)
+    price = course(bars, read.units.quote, read.units.tick)
     made = answer(
         ask, read.found, BINS, bin_rows(part.profile, named), stream="trades", asked=frame.venues,
         summary={
@@ -144,8 +123,36 @@ def chart_profile(
     )  # fmt: skip
     made.more["sessions"] = Table(columns=list(SESSIONS), rows=_sessions(frame, read, shown, ask.now))
     made.meta.units |= {name: unit for name, unit in SESSIONS.items() if unit}
-    made.meta.warnings += unsided(read.found, units.base)
+    made.meta.warnings += unsided(read.found, read.units.base)
     return pictured(ask, made, frame, canvas, "Price and volume profile", _seen(price, read, part, hills))
+
+
+def _drawn(
+    ask: Ask, frame: Frame, read: Flow, part: Part, bars: "Candles", hills: list[Node], shown: list[Window]
+) -> "Canvas":
+    from orderflow.charts import profile as pictures
+
+    units, area, made = read.units, part.area, part.profile
+    base = read.rules.by == "base"
+    average = _average(frame, read)
+    canvas = pictures.profile(
+        about(frame, read.found), bars,
+        pictures.Rows(
+            made.number, made.buy if base else made.buy_quote, made.sell if base else made.sell_quote
+        ),
+        read.bins.width, units.base if base else units.quote, units.quote,
+        area=None if area is None else pictures.ValueArea(area.poc.bin.centre, area.vah.high, area.val.low),
+        nodes=[pictures.Node(one.bin.low, one.bin.high, KINDS[one.kind]) for one in hills],
+        vwap=pictures.Vwap(
+            np.minimum(frame.start + frame.bar.length, frame.until), average.vwap,
+            [average.band(multiple) for multiple in BANDS],
+        ),
+        sessions=[pictures.Session(one.name, one.since, one.until) for one in shown],
+        tick=units.tick, name=f"Volume profile, {frame.bar.name} bars, bins of {read.bins.width:g}", look=look(ask),
+    )  # fmt: skip
+    if len(read.prices.coverage) > 1:
+        canvas.note(f"price of {read.price_of}")
+    return canvas
 
 
 def _fitting(frame: Frame, rules: Rules) -> None:
@@ -168,7 +175,7 @@ def _sessions(frame: Frame, read: Flow, shown: list[Window], now: Nanos) -> list
         since, until = max(one.since, frame.since), one.until
         if since % frame.bar.length or until % frame.bar.length:
             continue
-        part = read.part(since, until)
+        part = read.part(since, until, frame.bar.length)
         if part is None or not part.known:
             continue
         area = part.area

@@ -1,5 +1,6 @@
 """Session profile: what happened in the sessions of some days, or in one window."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta as Range
@@ -107,18 +108,14 @@ def orderflow_session_profile(
         if since is None and until is None
         else [_explicit(ask, since, until)]
     )
-    begun = [one for one in asked_for if one.since < ask.now]
-    if not begun:
-        raise NoData("none of these sessions has begun", hint="days=2 tells those of the day before, too")
-    first, last = min(one.since for one in begun), min(max(one.until for one in begun), ask.now)
     balance = balance_minutes * MINUTE
+    asked = traded_in(ask, symbol, venues, *_begun(asked_for, ask.now))
     edges = [time for one in asked_for for time in (one.since, one.until, one.since + balance)]
-    asked = traded_in(ask, symbol, venues, str(first // MS), str(-(-last // MS)))
     read = flow(ask, asked, common(edges, _length(bar)), rules, size, ticks)
     rows = [
         row
         for one in asked_for
-        for row in (_bins(read, one, top) if levels else _row(read, one, ask.now, balance))
+        for row in (_bins(read, one, balance, top) if levels else _row(read, one, ask.now, balance))
     ]
     made = answer(
         ask, read.found, LEVELS if levels else SESSIONS, rows, stream="trades", asked=asked.venues,
@@ -142,6 +139,15 @@ def _days(ask: Ask, said: str | None, count: int, session: str, definitions: str
     if strange := [one for one in wanted if one not in names]:
         raise InvalidArgument(f"no session {strange[0][:40]!r}", hint=f"sessions: {', '.join(names)}, or all")
     return [one for one in every if one.name in wanted]
+
+
+def _begun(asked_for: Sequence[Window], now: Nanos) -> tuple[str, str]:
+    """Return from when to when sessions reach, as far as time has; raise `NoData` where none has begun."""
+    begun = [one for one in asked_for if one.since < now]
+    if not begun:
+        raise NoData("none of these sessions has begun", hint="days=2 tells those of the day before, too")
+    last = min(max(one.until for one in begun), now)
+    return str(min(one.since for one in begun) // MS), str(-(-last // MS))
 
 
 def _explicit(ask: Ask, since: str | None, until: str | None) -> Window:
@@ -183,9 +189,9 @@ def _row(read: Flow, of: Window, now: Nanos, balance: Nanos) -> list[list[Any]]:
     ]]  # fmt: skip
 
 
-def _bins(read: Flow, of: Window, top: int | None) -> list[list[Any]]:
+def _bins(read: Flow, of: Window, balance: Nanos, top: int | None) -> list[list[Any]]:
     """Return the bins of a session."""
-    part = read.part(of.since, of.until)
+    part = read.part(of.since, of.until, balance)
     if part is None:
         return []
     named = marks(part.profile, part.area)
