@@ -11,7 +11,7 @@ from orderflow.charts.cvd import Series, cvd
 from orderflow.charts.footprint import Marks, footprint
 from orderflow.charts.heatmap import MOST_TRADES, Circles, Line, Resting, heatmap
 from orderflow.charts.liquidations import liquidations
-from orderflow.charts.profile import Node, Rows, ValueArea, profile
+from orderflow.charts.profile import Node, Rows, Session, ValueArea, profile
 from orderflow.charts.structure import Break, Level, Swings, structure
 from orderflow.flow.cells import cells
 from orderflow.flow.liquidations import by_price, by_time
@@ -100,6 +100,13 @@ def test_a_profile_shows_poc_and_value_area_where_they_are() -> None:
         one.get_text() for one in written(canvas, "tag")
     }
     assert [one.get_text() for one in written(canvas, "node name")] == ["LVN"]
+
+
+def test_a_session_of_one_letter_has_its_name_and_one_without_room_has_none() -> None:
+    end = int(TWO.start[-1]) + TWO.length
+    sessions = [Session("A", int(TWO.start[0]), end), Session("evening", end - 1_000_000_000, end)]
+    canvas = profile(ABOUT, TWO, ROWS, 1.0, "BTC", "USDT", sessions=sessions)
+    assert [one.get_text() for one in written(canvas, "session name")] == ["A"]
 
 
 def test_a_profile_refuses_levels_that_cannot_be_seen() -> None:

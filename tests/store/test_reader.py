@@ -234,6 +234,18 @@ def test_coverage_is_what_runs_heard_less_the_gaps(filled: Any, reader: Reader) 
     assert quiet.percent == pytest.approx(40.0, abs=1e-4) and quiet.first is None
 
 
+def test_what_was_collected_is_told_by_its_stretches(filled: Any, reader: Reader) -> None:
+    filled.run("live", 0, 40)
+    filled.run("live", 60, 80)
+    filled.trade("binance_spot", 1, 1)
+    filled.trade("binance_spot", 61, 2, run=2)
+    filled.gap("trades", 10, 20)
+    found = reader.collected("trades", "btcusdt", ["binance_spot", "okx"], filled.at(0), filled.at(70))
+    tenths = [[round((time - filled.at(0)) / 1e8) for time in one] for one in found["binance_spot"]]
+    assert tenths == [[0, 100], [200, 400], [600, 700]]
+    assert found["okx_futures"] == []
+
+
 def test_coverage_of_what_was_never_collected_is_unknown_and_not_zero(filled: Any, reader: Reader) -> None:
     filled.run("live", 0, 40)
     filled.trade("binance_spot", 1, 1)

@@ -152,8 +152,59 @@ OLD = {
         "history_liquidation_map",
         {"symbol": "BTCUSDT", "since": "-1h", "bins": 5},
     ),
+    "get_key_levels": (
+        {
+            "symbol": "BTCUSDT",
+            "sessionTZ": "Europe/Berlin",
+            "binSize": 1,
+            "valueAreaPercent": 80,
+            "mode": "raw",
+        },
+        "orderflow_key_levels",
+        {
+            "symbol": "BTCUSDT",
+            "venues": ["binance_futures"],
+            "zone": "Europe/Berlin",
+            "size": 1,
+            "value_area_pct": 80,
+            "by": "quote",
+        },
+    ),
+    "get_session_profile": (
+        {
+            "symbol": "BTCUSDT",
+            "windowStartMs": 1_763_679_600_000,
+            "windowEndMs": 1_763_682_000_000,
+            "includeProfileLevels": True,
+            "maxProfileLevels": 5,
+            "binSize": 2,
+            "mode": "synthetic",
+            "normalizeSeconds": 5,
+        },
+        "orderflow_session_profile",
+        {
+            "symbol": "BTCUSDT",
+            "venues": ["binance_futures"],
+            "since": "2025-11-20T23:00:00Z",
+            "until": "2025-11-20T23:40:00Z",
+            "levels": True,
+            "top": 5,
+            "size": 2,
+            "mode": "synthetic",
+            "normalize_seconds": 5,
+            "by": "quote",
+            "bar": "15m",
+        },
+    ),
+    "compute_volume_profile": (
+        {"symbol": "BTCUSDT", "exchange": "bybit", "hours": 1},
+        "orderflow_volume_profile",
+        {"symbol": "BTCUSDT", "venues": ["bybit_futures"], "since": "-1h"},
+    ),
 }
-NEEDS = {"get_market_snapshot": {"symbol": "BTCUSDT"}}  # what an old name always asked
+NEEDS = {
+    name: {"symbol": "BTCUSDT"} for name in ("get_market_snapshot", "get_key_levels", "get_session_profile")
+}  # what an old name always asked
 SMALL = {"get_historical_liquidation_data": {"min_value": 100}}  # the fixed market's are smaller than 10,000
 
 
@@ -244,6 +295,7 @@ def test_a_query_that_fits_nothing_says_so_and_names_the_families() -> None:
         "cross_venue",
         "market",
         "history",
+        "orderflow",
         "charts",
         "system",
         "catalogue",

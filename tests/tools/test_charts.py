@@ -18,10 +18,13 @@ from orderflow.charts.canvas import About, Canvas
 from orderflow.charts.canvas import Look as Shown
 from orderflow.market.errors import InvalidArgument, NoData, UnsupportedByVenue
 from orderflow.market.events import DAY, HOUR, MINUTE, MS, SECOND
-from orderflow.tools import chart_cvd, drawing
+from orderflow.tools import chart_cvd, chart_profile, drawing
 from orderflow.tools.answers import PNG, Answer, tokens
 from orderflow.tools.drawing import about, framed, usual
 from orderflow.tools.forms import as_text, as_xml, structured
+from orderflow.tools.past import past
+from orderflow.tools.periods import flow
+from orderflow.tools.profiles import Rules
 from orderflow.tools.quality import unknown
 from orderflow.tools.spec import DRAWS, Ask, Look
 
@@ -60,7 +63,7 @@ def frame(since: str = "-1h", bar: str | None = "1m", venues: list[str] | None =
 
 
 def test_some_tools_draw_and_are_a_family() -> None:
-    assert {"chart_cvd", "chart_liquidations"} <= {one.name for one in DRAWING}
+    assert {"chart_cvd", "chart_liquidations", "chart_profile"} <= {one.name for one in DRAWING}
     assert all(one.family == "charts" and one.name.startswith("chart_") for one in DRAWING)
 
 
@@ -326,6 +329,51 @@ def test_without_liquidations_or_a_venue_that_sends_any_nothing_is_drawn() -> No
         asked("chart_liquidations", venues=["binance_spot"])
     with pytest.raises(NoData):
         asked("chart_liquidations", min_value=1_000)
+
+
+# ── Profile ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_profile_is_drawn_with_the_numbers_of_its_window() -> None:
+    answer = asked("chart_profile", size=20, bar="1m")
+    # 20 trades of 2 coins at 100 to 119, 120 to 139, 140 to 159
+    assert [row["mark"] for row in rows(answer)] == ["VAH", "POC HVN", "VAL"]
+    assert [row["volume"] for row in rows(answer)] == [40.0, 40.0, 40.0]
+    assert (
+        answer.summary["poc"]["centre"] == 130.0 and answer.summary["price"] == "100 to 159 USDT (+59.00 %)"
+    )
+    assert answer.summary["vwap"]["price"] == 129.5
+    sessions = answer.more["sessions"]
+    (row,) = [dict(zip(sessions.columns, row, strict=True)) for row in sessions.rows]
+    # of E, from 20:00, the window has its last hour
+    assert (row["session"], row["since"], row["status"], row["volume"]) == ("E", ms(0), "completed", 120.0)
+    assert (row["poc"], row["vah"], row["val"]) == (130.0, 160.0, 100.0)
+    assert answer.picture is not None
+    assert "120 BTC (delta 0) was traded; POC at 130, value area 100 to 160" in answer.picture.alt
+
+
+def test_the_vwap_of_a_profile_is_that_of_each_bars_close() -> None:
+    asked_for = framed(ask("chart_profile"), "BTCUSDT", ["binance_futures"], "-1h", "now", "5m")
+    for rules in (Rules(), Rules(mode="synthetic", seconds=60)):
+        whole = past(ask(), "BTCUSDT", ["binance_futures"], "-1h", "now")
+        read = flow(ask(), whole, asked_for.bar.length, rules, 1.0, None)
+        average = chart_profile._average(asked_for, read)
+        # minutes 0 to 4: 102; 0 to 9: 104.5; … of equal sizes
+        assert average.vwap.tolist() == pytest.approx([102 + 2.5 * bar for bar in range(12)])
+
+
+def test_a_profile_of_bars_that_cut_its_seconds_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="not made of 3 s") as caught:
+        asked("chart_profile", since="-10m", bar="5s", mode="synthetic")
+    assert "normalize_seconds=1" in caught.value.hint
+
+
+def test_sessions_are_told_where_bars_begin_with_them_and_windows_are_short() -> None:
+    assert asked("chart_profile", bar="7m").more["sessions"].rows == []  # none begins at 20:00 or midnight
+    assert asked("chart_profile", since="-3d").more["sessions"].rows == []
+    assert asked("chart_profile", since="-30d").summary["bins"]["bar"] == "8h"
+    berlin = asked("chart_profile", zone="Europe/Berlin", bar="1m").more["sessions"]
+    assert [row[0] for row in berlin.rows] == ["A"]
 
 
 class NoTrades:

@@ -138,7 +138,7 @@ def _draw_sessions(canvas: Canvas, plot: Axes, sessions: Sequence[Session], begi
         plot.axvspan(x0, x1, facecolor=shade, alpha=0.10, linewidth=0, zorder=0.6, gid="session")
         room = (until - at) / (end - begin) * width
         name = canvas.shortened(one.name, room - 16)
-        if len(name) > 2:
+        if name == one.name or len(name) > 2:
             canvas.label(
                 plot, x0 + 8 * (x1 - x0) / room, 8 / height, name, transform=plot.get_xaxis_transform(),
                 color=canvas.colours.muted, zorder=6, gid="session name",

@@ -34,8 +34,9 @@ UNITS = {
 }
 NEARLY = 0.99  # of what the best source tells: as good as it
 
-# Several trades share an instant: the first and the last of a bar are told by the id, too.
-_PLACE = "(timestamp, id)"
+# Several trades share an instant: the first and the last of a bar are told by the id, too. As one number, since
+# pairs take twice as long to compare.
+_PLACE = "epoch_us(timestamp)::HUGEINT * 18446744073709551616 + id"
 
 
 class Chosen(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ from orderflow.market.events import (
 from orderflow.market.instruments import Series, venue_id
 from orderflow.market.streams import KEPT, STREAMS
 from orderflow.store import bars, cells, checking, columnar, coverage, payments, statistics, windows
-from orderflow.store.answers import Coverage, GapRow, Listing, SeriesRows, Trades
+from orderflow.store.answers import Coverage, GapRow, Listing, SeriesRows, Stretch, Trades
 from orderflow.store.bar import bar
 from orderflow.store.checking import Fault
 from orderflow.store.identifiers import identifier
@@ -376,6 +376,17 @@ class Reader:
         """Return the coverage of several streams, by stream and venue: see `store.coverage`."""
         return self._session.steadily(
             lambda: coverage.coverages(self._session, streams, symbol, venues, since, until)
+        )
+
+    def collected(
+        self, stream: str, symbol: str, venues: Sequence[str], since: Nanos, until: Nanos
+    ) -> dict[str, list[Stretch]]:
+        """Return the stretches of a window in which each venue's series was collected: see `store.coverage`."""
+        asked = [venue_id(one) for one in venues]
+        return self._session.steadily(
+            lambda: coverage.collected(
+                self._session, stream, self._session.symbol(symbol), asked, since, until
+            )
         )
 
     def instruments(self, symbol: str | None = None, venue: str | None = None) -> list[Listing]:

@@ -11,6 +11,7 @@ from orderflow.market.errors import InvalidArgument
 from orderflow.market.events import SECOND
 from orderflow.market.instruments import venues_of
 from orderflow.store.bar import bar
+from orderflow.tools.flow_aliases import FLOW
 
 
 class Alias(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,5 +220,6 @@ ALIASES: dict[str, Alias] = {
             {"symbol": "BTCUSDT", "hours": 24, "price_buckets": 20},
             rename={"price_buckets": "bins"},
         ),
+        *(Alias(**one) for one in FLOW),
     )
 }

@@ -17,7 +17,7 @@ from orderflow.market.events import (
     Quote,
     Ticker,
 )
-from orderflow.store.answers import Coverage, GapRow, SeriesRows
+from orderflow.store.answers import Coverage, GapRow, SeriesRows, Stretch
 from orderflow.store.bars import Source
 from orderflow.store.sandbox import Found, Limits
 from orderflow.store.statistics import Of
@@ -123,6 +123,9 @@ class History(Protocol):
     def coverage_by_stream(
         self, streams: Sequence[str], symbol: str, venues: Among, since: Nanos, until: Nanos
     ) -> dict[str, dict[str, Coverage]]: ...
+    def collected(
+        self, stream: str, symbol: str, venues: Sequence[str], since: Nanos, until: Nanos
+    ) -> dict[str, list[Stretch]]: ...
     def gaps(
         self,
         symbol: str | None = None,
