@@ -1,7 +1,7 @@
 """Windows: the rows that a question has found, with what is known of them; and those of any stream."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,12 @@ class Window:
         """What was not received in this window and has not been filled since, oldest first."""
         every = [gap for one in self.coverage.values() for gap in one.gaps]
         return sorted(every, key=lambda gap: (gap.from_ts, gap.venue))
+
+    def among(self, venues: Sequence[str]) -> "Window":
+        """Return the same question as if it had been asked of some of these venues."""
+        kept = [one in venues for one in self.found.column("venue").to_pylist()]
+        told = {venue: one for venue, one in self.coverage.items() if venue in venues}
+        return replace(self, found=self.found.filter(pa.array(kept, pa.bool_())), coverage=told)
 
     def arrow(self) -> pa.Table:
         """Return the rows as Arrow, times in UTC, without a copy."""

@@ -13,6 +13,8 @@ from orderflow.tools import (
     snapshot,
     sql,
     stored,
+    structure,
+    swing_liquidity,
     system,
 )
 from orderflow.tools.aliases import ALIASES
@@ -37,6 +39,8 @@ ALL = Catalogue(
         history.history_liquidations,
         stored.history_coverage,
         stored.history_stats,
+        structure.orderflow_structure,
+        swing_liquidity.orderflow_swing_liquidity,
         chart_cvd.chart_cvd,
         chart_liquidations.chart_liquidations,
         sql.sql_query,

@@ -70,6 +70,8 @@ def _text(value: Any) -> str | None:
 _MINUTES = {"symbol": "BTCUSDT", "exchange": None, "market_type": "futures", "minutes": 60}
 _HOURS = {"symbol": "BTCUSDT", "exchange": None, "hours": 24}
 _AGO = {"minutes": "m", "hours": "h", "historical_hours": "h"}
+_BARS = {"symbol": None, "interval": "15m"}
+_BARS_NOW = {"interval": "bar", "lookbackBars": "lookback"}
 _ONE_VENUE = {"symbol": "BTCUSDT", "exchange": "binance", "market_type": "futures"}
 
 
@@ -181,6 +183,47 @@ ALIASES: dict[str, Alias] = {
             "history_liquidation_map",
             {"symbol": "BTCUSDT", "hours": 24, "price_buckets": 20},
             rename={"price_buckets": "bins"},
+        ),
+        # ── Order flow ────────────────────────────────────────────────────────────────────────
+        Alias(
+            name="get_market_structure",
+            tool="orderflow_structure",
+            parameters={
+                **_BARS,
+                "lookbackBars": 400,
+                "pivotLeft": 10,
+                "pivotRight": 10,
+                "zigzagLegMinPercent": None,
+                "maxPoints": 80,
+                "endTime": None,
+            },
+            rename={
+                **_BARS_NOW,
+                "pivotLeft": "external",
+                "pivotRight": "right",
+                "zigzagLegMinPercent": "zigzag_pct",
+                "maxPoints": "limit",
+                "endTime": "until",
+            },
+        ),
+        Alias(
+            name="get_swing_liquidity",
+            tool="orderflow_swing_liquidity",
+            parameters={
+                **_BARS,
+                "lookbackBars": 300,
+                "pivotLeft": 10,
+                "pivotRight": 15,
+                "activeOnly": False,
+                "maxLevels": 150,
+            },
+            rename={
+                **_BARS_NOW,
+                "pivotLeft": "left",
+                "pivotRight": "right",
+                "activeOnly": "active_only",
+                "maxLevels": "limit",
+            },
         ),
     )
 }
