@@ -16,6 +16,7 @@ from orderflow.tools import (
     structure,
     swing_liquidity,
     system,
+    tpo,
 )
 from orderflow.tools.aliases import ALIASES
 from orderflow.tools.catalogue import Catalogue
@@ -41,6 +42,7 @@ ALL = Catalogue(
         stored.history_stats,
         structure.orderflow_structure,
         swing_liquidity.orderflow_swing_liquidity,
+        tpo.orderflow_tpo,
         chart_cvd.chart_cvd,
         chart_liquidations.chart_liquidations,
         sql.sql_query,

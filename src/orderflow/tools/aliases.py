@@ -8,6 +8,7 @@ import msgspec
 
 from orderflow.market.errors import InvalidArgument
 from orderflow.market.instruments import venues_of
+from orderflow.tools.flow_aliases import FLOW
 
 
 class Alias(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +16,8 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
 
     `parameters` are the old ones with their defaults (None: optional without one). `rename` says
     which of them has another name now, `gather` which of them make up one list now (with `unit` written
-    behind each), `fixed` which arguments the old name implied. `ago` are those that count minutes (`m`)
+    behind each), `stands` which arguments the value of an old one stands for (others for none), `fixed`
+    which arguments the old name implied. `ago` are those that count minutes (`m`)
     or hours (`h`) back from now. `market` is the parameter that the old `exchange` and `market_type`
     make up now: `venues`, or `venue` where one is meant.
     """
@@ -26,6 +28,7 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
     rename: dict[str, str] = {}
     gather: dict[str, tuple[str, ...]] = {}
     unit: str = ""
+    stands: dict[str, dict[str, dict[str, Any]]] = {}
     fixed: dict[str, Any] = {}
     ago: dict[str, str] = {}
     market: str = ""
@@ -43,7 +46,7 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
                 )
         said = {**self.parameters, **{name: value for name, value in given.items() if value is not None}}
         found: dict[str, Any] = dict(self.fixed)
-        apart = {old for olds in self.gather.values() for old in olds} | set(self.ago)
+        apart = {old for olds in self.gather.values() for old in olds} | set(self.ago) | set(self.stands)
         if self.market:
             apart |= {"exchange", "market_type"}
         for name, value in said.items():
@@ -52,6 +55,9 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
         for name, olds in self.gather.items():
             values = [said[old] for old in olds if said.get(old) is not None]
             found.setdefault(name, [f"{one}{self.unit}" for one in values] if self.unit else values)
+        for old, meanings in self.stands.items():
+            for name, value in meanings.get(str(said.get(old)).lower(), {}).items():
+                found.setdefault(name, value)
         for old, unit in self.ago.items():
             if said.get(old) is not None:
                 found.setdefault("since", f"-{said[old]}{unit}")
@@ -70,8 +76,6 @@ def _text(value: Any) -> str | None:
 _MINUTES = {"symbol": "BTCUSDT", "exchange": None, "market_type": "futures", "minutes": 60}
 _HOURS = {"symbol": "BTCUSDT", "exchange": None, "hours": 24}
 _AGO = {"minutes": "m", "hours": "h", "historical_hours": "h"}
-_BARS = {"symbol": None, "interval": "15m"}
-_BARS_NOW = {"interval": "bar", "lookbackBars": "lookback"}
 _ONE_VENUE = {"symbol": "BTCUSDT", "exchange": "binance", "market_type": "futures"}
 
 
@@ -184,46 +188,6 @@ ALIASES: dict[str, Alias] = {
             {"symbol": "BTCUSDT", "hours": 24, "price_buckets": 20},
             rename={"price_buckets": "bins"},
         ),
-        # ── Order flow ────────────────────────────────────────────────────────────────────────
-        Alias(
-            name="get_market_structure",
-            tool="orderflow_structure",
-            parameters={
-                **_BARS,
-                "lookbackBars": 400,
-                "pivotLeft": 10,
-                "pivotRight": 10,
-                "zigzagLegMinPercent": None,
-                "maxPoints": 80,
-                "endTime": None,
-            },
-            rename={
-                **_BARS_NOW,
-                "pivotLeft": "external",
-                "pivotRight": "right",
-                "zigzagLegMinPercent": "zigzag_pct",
-                "maxPoints": "limit",
-                "endTime": "until",
-            },
-        ),
-        Alias(
-            name="get_swing_liquidity",
-            tool="orderflow_swing_liquidity",
-            parameters={
-                **_BARS,
-                "lookbackBars": 300,
-                "pivotLeft": 10,
-                "pivotRight": 15,
-                "activeOnly": False,
-                "maxLevels": 150,
-            },
-            rename={
-                **_BARS_NOW,
-                "pivotLeft": "left",
-                "pivotRight": "right",
-                "activeOnly": "active_only",
-                "maxLevels": "limit",
-            },
-        ),
+        *(Alias(**one) for one in FLOW),
     )
 }
