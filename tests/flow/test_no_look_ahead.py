@@ -54,8 +54,6 @@ from tests.flow.made_up_market import END, LENGTH, Market, market, markets
 
 Told = Callable[[Market, int], Any]
 
-PROMISES: dict[str, tuple[str, Told]] = {}  # name → the module that is promised for, and what was known
-
 # Modules of which each result is of all that was handed over, at once: whoever hands over the past gets the past.
 WITHOUT_TIME = {
     "levels": "a price is at its level at any time",
@@ -64,14 +62,6 @@ WITHOUT_TIME = {
     "nodes": "of one profile",
     "runs": "how a matrix is sent, value by value",
 }
-
-
-def promise(module: str) -> Callable[[Told], Told]:
-    def told(function: Told) -> Told:
-        PROMISES[function.__name__] = module, function
-        return function
-
-    return told
 
 
 def rows(found: NamedTuple, chosen: Mask | slice) -> list[Any]:
@@ -87,12 +77,10 @@ def masked(happened: Any, now: int, never: int = NEVER) -> Any:
 # ── Trades ────────────────────────────────────────────────────────────────────────────────────
 
 
-@promise("bars")
 def bars_that_closed(of: Market, now: int) -> Any:
     return rows(of.bars, slice(0, now // LENGTH))
 
 
-@promise("cuts")
 def bars_of_each_trade(of: Market, now: int) -> Any:
     time, price, size, is_buy = of.fills
     there = time < now
@@ -103,7 +91,6 @@ def bars_of_each_trade(of: Market, now: int) -> Any:
     return [time_bars(time, 7)[there], *(one.bar[there] for one in every)]
 
 
-@promise("cells")
 def cells_of_closed_bars(of: Market, now: int) -> Any:
     return of.cells.between(0, now // LENGTH)
 
@@ -113,7 +100,6 @@ def footprints(of: Market) -> Footprint:
     return footprint(of.cells, traded, STEP)
 
 
-@promise("footprint")
 def footprints_of_closed_bars(of: Market, now: int) -> Any:
     found = footprints(of)
     closed = found.bars.bar < now // LENGTH
@@ -124,19 +110,16 @@ def footprints_of_closed_bars(of: Market, now: int) -> Any:
     ]  # fmt: skip
 
 
-@promise("absorption")
 def absorption_in_closed_bars(of: Market, now: int) -> Any:
     every = footprints(of)
     return rows(absorption(every, 2, 0.1, 1.1), every.bars.bar < now // LENGTH)
 
 
-@promise("imbalance")
 def imbalances_of_closed_bars(of: Market, now: int) -> Any:
     found = imbalances(of.cells, 1.5)
     return rows(found, found.bar < now // LENGTH)
 
 
-@promise("zones")
 def zones_and_what_became_of_them(of: Market, now: int) -> Any:
     found = stacked(imbalances(of.cells, 1.5, zeros=True), of.bars, STEP, 1).followed(of.bars)
     found = found.rows(found.known <= now)
@@ -144,7 +127,6 @@ def zones_and_what_became_of_them(of: Market, now: int) -> Any:
     return [*found[:9], *bars, masked(found.tested_at, now + 1, ZONES_NEVER), found.status(now)]
 
 
-@promise("delta")
 def cvd_at_each_close(of: Market, now: int) -> Any:
     closed = slice(0, now // LENGTH)
     time, price, size, is_buy = of.fills
@@ -159,13 +141,11 @@ def cvd_at_each_close(of: Market, now: int) -> Any:
     ]  # fmt: skip
 
 
-@promise("divergence")
 def divergences_by_their_known(of: Market, now: int) -> Any:
     found = divergences(of.bars, 1, 1)
     return rows(found, found.known_bar < now // LENGTH)
 
 
-@promise("vwap")
 def vwap_at_each_close(of: Market, now: int) -> Any:
     closed = slice(0, now // LENGTH)
     time, price, size, _ = of.fills
@@ -179,7 +159,6 @@ def vwap_at_each_close(of: Market, now: int) -> Any:
     ]  # fmt: skip
 
 
-@promise("tpo")
 def profiles_of_periods_that_are_over(of: Market, now: int) -> Any:
     over = now // LENGTH // 2
 
@@ -193,7 +172,6 @@ def profiles_of_periods_that_are_over(of: Market, now: int) -> Any:
     return [settled(market_profile(of.cells, STEP, bars=2, rows=2)), settled(ranges)]
 
 
-@promise("auction")
 def what_an_auction_has_settled(of: Market, now: int) -> Any:
     found = market_profile(of.cells, STEP, bars=2)
     over = now // LENGTH // 2
@@ -204,38 +182,32 @@ def what_an_auction_has_settled(of: Market, now: int) -> Any:
     ]  # fmt: skip
 
 
-@promise("span")
 def spans_that_are_over(of: Market, now: int) -> Any:
     return span(bars_of_trades(*of.fills), 0, now, balance=100)
 
 
-@promise("sessions")
 def sessions_that_are_over(of: Market, now: int) -> Any:
     every = windows_between(sessions(), 0, of.end * HOUR)
     return [one for one in every if one.until <= now * HOUR]
 
 
-@promise("naked")
 def pocs_that_were_touched(of: Market, now: int) -> Any:
     pocs = [PastPoc(bin_at(level, STEP), 100, None, None) for level in range(380, 420, 3)]
     found = touched(pocs, of.fills.time, of.fills.price, of.fills.price)
     return [one.touched if one.known is not None and one.known < now else None for one in found]
 
 
-@promise("takers")
 def taker_orders_that_cannot_grow(of: Market, now: int) -> Any:
     found = taker_orders(*of.fills, max_gap=2)
     return rows(found, found.known <= now)
 
 
-@promise("tape")
 def the_speed_of_the_tape(of: Market, now: int) -> Any:
     time, price, size, _ = of.fills
     found = tape_speed(time, price * size, 0, of.end, window=30, baseline=4, least=1)
     return rows(found, found.known <= now)
 
 
-@promise("tape")
 def large_trades_and_sweeps(of: Market, now: int) -> Any:
     orders = taker_orders(*of.fills, max_gap=1)
     large = large_trades(orders, quantile=0.5, lookback=200, refresh=50, least=3)
@@ -244,7 +216,6 @@ def large_trades_and_sweeps(of: Market, now: int) -> Any:
     return [rows(large.orders, known), large.threshold[known], rows(wide, wide.known <= now)]
 
 
-@promise("icebergs")
 def icebergs_that_are_known(of: Market, now: int) -> Any:
     found = icebergs(
         *of.fills, of.top, of.end, patience=9, refill_within=20, min_refills=1, min_ratio=1.0
@@ -252,7 +223,6 @@ def icebergs_that_are_known(of: Market, now: int) -> Any:
     return rows(found, found.known <= now)
 
 
-@promise("liquidations")
 def liquidations_and_cascades(of: Market, now: int) -> Any:
     time, price, size, is_long = of.fills
     bars = by_time(time, price, size, is_long, LENGTH)
@@ -262,7 +232,6 @@ def liquidations_and_cascades(of: Market, now: int) -> Any:
     return [rows(bars, bars.number < now // LENGTH), rows(found, found.known <= now * SECOND)]
 
 
-@promise("toxicity")
 def toxicity_of_full_buckets(of: Market, now: int) -> Any:
     time, _, size, is_buy = of.fills
     found = buckets(time, size, is_buy.astype(np.float64), 5.0)
@@ -271,7 +240,6 @@ def toxicity_of_full_buckets(of: Market, now: int) -> Any:
     return [found.end[full], found.buy[full], toxic[full], standing(toxic)[full]]
 
 
-@promise("toxicity")
 def bulk_classification_of_closed_bars(of: Market, now: int) -> Any:
     return bulk_buy_share(of.bars.close, 3)[: now // LENGTH]
 
@@ -279,19 +247,16 @@ def bulk_classification_of_closed_bars(of: Market, now: int) -> Any:
 # ── Bars ──────────────────────────────────────────────────────────────────────────────────────
 
 
-@promise("atr")
 def atr_at_each_close(of: Market, now: int) -> Any:
     high, low, close = of.swing_bars[2:]
     return [one[: now // LENGTH] for one in (atr(high, low, close, 3), RunningAtr(2).take(high, low, close))]
 
 
-@promise("crossings")
 def crossings_that_happened(of: Market, now: int) -> Any:
     start = np.arange(5)
     return masked(first_above(of.bars.close, start, 99.0 + start / 2), now // LENGTH)
 
 
-@promise("swings")
 def swings_and_what_became_of_them(of: Market, now: int) -> Any:
     found = swings(of.swing_bars, 1, 2, volume=of.bars.volume, delta=of.bars.delta)
     found = found.where(found.known < now // LENGTH)
@@ -299,7 +264,6 @@ def swings_and_what_became_of_them(of: Market, now: int) -> Any:
     return [*found[:4], *bars, found.volume, found.delta]
 
 
-@promise("swings")
 def equal_highs_and_lows(of: Market, now: int) -> Any:
     bars = of.swing_bars
     found = swings(bars, 1, 1)
@@ -310,7 +274,6 @@ def equal_highs_and_lows(of: Market, now: int) -> Any:
     return [one for one in every if len(one[1]) > 1]
 
 
-@promise("structure")
 def structure_by_when_it_was_known(of: Market, now: int) -> Any:
     found, closed = structure(of.swing_bars, 1, 1, hold_bars=2), now // LENGTH
     swung = [one for one in found.swings if one.known < closed]
@@ -320,13 +283,11 @@ def structure_by_when_it_was_known(of: Market, now: int) -> Any:
     ]  # fmt: skip
 
 
-@promise("breaks")
 def breaks_by_when_they_were_known(of: Market, now: int) -> Any:
     running = RunningStructure(1, 2, "wick", 1)
     return [one for one in running.take(of.swing_bars) if one.known < now // LENGTH]
 
 
-@promise("zigzag")
 def turns_that_were_confirmed(of: Market, now: int) -> Any:
     bars, running = of.swing_bars, RunningZigzag(multiple=2.0, period=2)
     every = [*zigzag(bars, 0.5).turns, *zigzag_of_atr(bars, 1.0, 3).turns, *running.take(bars)]
@@ -340,13 +301,11 @@ BINS = (360, 440)
 PAST = market(1, 0, 60).books  # of which the model of the microprice was made
 
 
-@promise("books")
 def how_long_snapshots_stood(of: Market, now: int) -> Any:
     found = stands_until(of.books.time, of.end, 15, np.array([[100, 140], [300, 310]]))
     return np.minimum(found, now)[of.books.time < now]
 
 
-@promise("depth")
 def depth_of_each_snapshot(of: Market, now: int) -> Any:
     found = depth(of.books, BANDS)
     return [
@@ -354,7 +313,6 @@ def depth_of_each_snapshot(of: Market, now: int) -> Any:
     ]
 
 
-@promise("depth_delta")
 def depth_delta_of_closed_windows(of: Market, now: int) -> Any:
     found = depth_delta(of.books, 0, of.end, LENGTH, BANDS)
     parts = executed(found, of.prints)
@@ -369,7 +327,6 @@ def heat(of: Market) -> Heatmap:
     return heatmap(of.books, 0, of.end, STEP, 1, LENGTH, "last", hold=2 * LENGTH, bins=BINS)
 
 
-@promise("heatmap")
 def heat_of_closed_intervals(of: Market, now: int) -> Any:
     mean = heatmap(of.books, 0, of.end, STEP, 2, LENGTH, bins=(180, 220))
     return [
@@ -377,18 +334,15 @@ def heat_of_closed_intervals(of: Market, now: int) -> Any:
     ]
 
 
-@promise("walls")
 def walls_that_ended(of: Market, now: int) -> Any:
     found = walls(heat(of), 3.0, 1, trades=of.prints, least_bins=2)
     return [one for one in found if one.ended is not None and one.ended <= now]
 
 
-@promise("microprice")
 def microprice_of_each_snapshot(of: Market, now: int) -> Any:
     return microprice_model(PAST, STEP, 4, 4).price(of.books)[of.books.time < now]
 
 
-@promise("pressure")
 def pressure_of_each_snapshot(of: Market, now: int) -> Any:
     there = of.books.time < now
     bars = ofi_bars(of.books, of.books.time // LENGTH, of.closed)
@@ -397,6 +351,46 @@ def pressure_of_each_snapshot(of: Market, now: int) -> Any:
         bars.total[: now // LENGTH], bars.depth[: now // LENGTH],
     ]  # fmt: skip
 
+
+# The module that is promised for, and what was known of its results.
+PROMISES: tuple[tuple[str, Told], ...] = (
+    ("bars", bars_that_closed),
+    ("cuts", bars_of_each_trade),
+    ("cells", cells_of_closed_bars),
+    ("footprint", footprints_of_closed_bars),
+    ("absorption", absorption_in_closed_bars),
+    ("imbalance", imbalances_of_closed_bars),
+    ("zones", zones_and_what_became_of_them),
+    ("delta", cvd_at_each_close),
+    ("divergence", divergences_by_their_known),
+    ("vwap", vwap_at_each_close),
+    ("tpo", profiles_of_periods_that_are_over),
+    ("auction", what_an_auction_has_settled),
+    ("span", spans_that_are_over),
+    ("sessions", sessions_that_are_over),
+    ("naked", pocs_that_were_touched),
+    ("takers", taker_orders_that_cannot_grow),
+    ("tape", the_speed_of_the_tape),
+    ("tape", large_trades_and_sweeps),
+    ("icebergs", icebergs_that_are_known),
+    ("liquidations", liquidations_and_cascades),
+    ("toxicity", toxicity_of_full_buckets),
+    ("toxicity", bulk_classification_of_closed_bars),
+    ("atr", atr_at_each_close),
+    ("crossings", crossings_that_happened),
+    ("swings", swings_and_what_became_of_them),
+    ("swings", equal_highs_and_lows),
+    ("structure", structure_by_when_it_was_known),
+    ("breaks", breaks_by_when_they_were_known),
+    ("zigzag", turns_that_were_confirmed),
+    ("books", how_long_snapshots_stood),
+    ("depth", depth_of_each_snapshot),
+    ("depth_delta", depth_delta_of_closed_windows),
+    ("heatmap", heat_of_closed_intervals),
+    ("walls", walls_that_ended),
+    ("microprice", microprice_of_each_snapshot),
+    ("pressure", pressure_of_each_snapshot),
+)
 
 # ── What is tested ────────────────────────────────────────────────────────────────────────────
 
@@ -416,25 +410,28 @@ def looks_ahead(told: Told, of: Market, now: int) -> bool:
     return plain(told(of, now)) != plain(told(of.until(now), now))
 
 
-@pytest.mark.parametrize("name", PROMISES)
+every_promise = pytest.mark.parametrize(
+    "told", [told for _, told in PROMISES], ids=[f"{module}-{told.__name__}" for module, told in PROMISES]
+)
+
+
+@every_promise
 @settings(max_examples=60)
 @given(of=markets(), now=st.integers(0, END))
-def test_what_was_known_is_what_is_said_of_it_later(name: str, of: Market, now: int) -> None:
-    _, told = PROMISES[name]
+def test_what_was_known_is_what_is_said_of_it_later(told: Told, of: Market, now: int) -> None:
     assert plain(told(of, now)) == plain(told(of.until(now), now))
 
 
-@pytest.mark.parametrize("name", PROMISES)
-def test_each_promise_says_something(name: str) -> None:
-    _, told = PROMISES[name]
+@every_promise
+def test_each_promise_says_something(told: Told) -> None:
     every = [str(plain(told(market(seed, 150, 60), 500))) for seed in range(5)]
-    assert len(set(every)) > 1 or name == "sessions_that_are_over"  # the calendar is one for all
+    assert len(set(every)) > 1 or told is sessions_that_are_over  # the calendar is one for all
     assert any(any(mark.isdigit() for mark in one) for one in every)
 
 
 def test_every_module_is_promised_for_or_has_no_time() -> None:
     modules = {one.name for one in pkgutil.iter_modules(flow.__path__)}
-    promised = {module for module, _ in PROMISES.values()}
+    promised = {module for module, _ in PROMISES}
     assert promised | set(WITHOUT_TIME) == modules
     assert not promised & set(WITHOUT_TIME)
     assert all(WITHOUT_TIME.values())

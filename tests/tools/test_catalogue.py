@@ -151,8 +151,63 @@ OLD = {
         "history_liquidation_map",
         {"symbol": "BTCUSDT", "since": "-1h", "bins": 5},
     ),
+    "get_market_structure": (
+        {
+            "symbol": "BTCUSDT",
+            "interval": "5m",
+            "lookbackBars": 10,
+            "pivotLeft": 2,
+            "pivotRight": 3,
+            "maxPoints": 9,
+        },
+        "orderflow_structure",
+        {
+            "symbol": "BTCUSDT",
+            "venues": ["binance_futures"],
+            "bar": "5m",
+            "lookback": 10,
+            "external": 2,
+            "right": 3,
+            "limit": 9,
+        },
+    ),
+    "get_swing_liquidity": (
+        {"symbol": "BTCUSDT", "interval": "5m", "pivotLeft": 2, "activeOnly": True},
+        "orderflow_swing_liquidity",
+        {
+            "symbol": "BTCUSDT",
+            "venues": ["binance_futures"],
+            "bar": "5m",
+            "left": 2,
+            "right": 15,
+            "active_only": True,
+            "lookback": 300,
+            "limit": 150,
+        },
+    ),
+    "get_tpo_profile": (
+        {
+            "symbol": "BTCUSDT",
+            "periodMinutes": 10,
+            "tickSize": 5,
+            "includeLevels": True,
+            "useVolumeForVA": False,
+        },
+        "orderflow_tpo",
+        {
+            "symbol": "BTCUSDT",
+            "venues": ["binance_futures"],
+            "period": 10,
+            "step": 5,
+            "view": "rows",
+            "limit": 240,
+        },
+    ),
 }
-NEEDS = {"get_market_snapshot": {"symbol": "BTCUSDT"}}  # what an old name always asked
+NEEDS = {
+    one: {"symbol": "BTCUSDT"}
+    for one in ("get_market_snapshot", "get_market_structure", "get_swing_liquidity", "get_tpo_profile")
+}  # what an old name always asked
 SMALL = {"get_historical_liquidation_data": {"min_value": 100}}  # the fixed market's are smaller than 10,000
 
 
@@ -242,6 +297,7 @@ def test_a_query_that_fits_nothing_says_so_and_names_the_families() -> None:
         "cross_venue",
         "market",
         "history",
+        "orderflow",
         "charts",
         "system",
         "catalogue",
