@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow.flow.structure import Break, Rule, Structure, structure, structures
+from orderflow.flow.structure import Break, Rule, RunningStructure, Structure, structure, structures
 from orderflow.flow.swings import Bars
 from orderflow.market.errors import InvalidArgument
-from tests.flow.random_bars import LENGTH, bars, first, lines, walks
+from tests.flow.random_bars import CUTS, LENGTH, after, bars, first, lines, pieces, walks
 
 RULES: st.SearchStrategy[Rule] = st.sampled_from(["close", "wick"])
 SIZES = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -197,3 +197,27 @@ def test_a_path_upside_down_has_its_structure_upside_down(
         (one.kind, one.bar, one.level, one.swing, one.known) for one in theirs.breaks
     ]
     assert [one.bar for one in ours.alternating] == [one.bar for one in theirs.alternating]
+
+
+@given(path=walks(unknown=True), sizes=SIZES, rule=RULES, hold=st.integers(0, 4), cuts=CUTS)
+def test_bars_that_come_in_pieces_have_the_structure_of_all_of_them(
+    path: Bars, sizes: tuple[int, int], rule: Rule, hold: int, cuts: list[int]
+) -> None:
+    running = RunningStructure(*sizes, rule, hold)
+    told: list[Break] = []
+    for so_far, piece in enumerate(pieces(path, cuts)):
+        told += running.take(piece)
+        if so_far == 0:
+            assert running.found == structure(piece, *sizes, rule, hold)
+    assert running.found == structure(path, *sizes, rule, hold)
+    assert tuple(told) == running.found.breaks
+
+
+def test_a_bar_is_taken_once_and_of_one_length() -> None:
+    running = RunningStructure(1, 1)
+    running.take(first(PATH, 5))
+    for wrong in (after(PATH, 4), after(PATH, 5)._replace(length=LENGTH // 2)):
+        with pytest.raises(InvalidArgument):
+            running.take(wrong)
+    running.take(after(PATH, 5))
+    assert running.found == structure(PATH, 1, 1)

@@ -1,14 +1,16 @@
 """The zigzag: by hand, and what can never be."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orderflow.flow.swings import Bars
-from orderflow.flow.zigzag import Zigzag, zigzag
+from orderflow.flow.zigzag import RunningZigzag, Turn, Zigzag, zigzag, zigzag_of_atr
 from orderflow.market.errors import InvalidArgument
-from tests.flow.random_bars import LENGTH, bars, first, lines, walks
+from tests.flow.random_bars import CUTS, LENGTH, bars, first, lines, pieces, walks
 
 PERCENTS = st.sampled_from([1.0, 2.0, 3.5, 8.0])
 
@@ -86,3 +88,58 @@ def test_a_turn_is_the_extreme_of_its_leg(path: Bars, percent: float) -> None:
         # the bar of the turn before may have gone on with its leg; from the next one the leg is this one's
         assert abs(one.price) == abs(extreme.max())
         assert one.bar == before.bar + 1 + int(np.argmax(extreme))
+
+
+# ── Legs of so many ATRs ──────────────────────────────────────────────────────────────────────
+
+
+def test_a_leg_of_two_atrs_by_hand() -> None:
+    # closes without a range: true ranges 4, 4, 4, 2, 6; ATR of 1 bar is the last of them
+    # 12 bars later: 104 − 100 is no 2 × 4, 108 − 100 is, 112 the high; 110 is 2 below it and 2 × 2 = 4,
+    # 104 is 8 below it and 2 × 6 = 12 would be due: the leg goes on
+    path = lines(100, 104, 108, 112, 110, 104)
+    assert turns(zigzag_of_atr(path, 2, 1)) == [("low", 0, 100.0, 2)]
+    # one ATR: 104 is up by 4; 110 is down by 2 of 2
+    assert turns(zigzag_of_atr(path, 1, 1)) == [("low", 0, 100.0, 1), ("high", 3, 112.0, 4)]
+
+
+def test_without_an_atr_nothing_turns() -> None:
+    path = lines(100, 150, 80, 150, 80)
+    assert zigzag_of_atr(path, 1, 5) == Zigzag((), None)
+    wrongs: list[dict[str, Any]] = [
+        {},
+        {"percent": 1.0, "multiple": 1.0},
+        {"multiple": 0.0},
+        {"multiple": np.inf},
+    ]
+    for wrong in wrongs:
+        with pytest.raises(InvalidArgument):
+            RunningZigzag(**wrong)
+
+
+@given(path=walks(unknown=True), multiple=st.sampled_from([0.5, 1.5, 3.0]), cut=st.integers(0, 60))
+def test_nothing_is_redrawn_of_legs_of_atrs(path: Bars, multiple: float, cut: int) -> None:
+    early, whole = zigzag_of_atr(first(path, cut), multiple, 3), zigzag_of_atr(path, multiple, 3)
+    assert early.turns == tuple(
+        one for one in whole.turns if one.confirmed is not None and one.confirmed < cut
+    )
+
+
+@given(path=walks(unknown=True), atr=st.booleans(), cuts=CUTS)
+def test_bars_that_come_in_pieces_have_the_zigzag_of_all_of_them(
+    path: Bars, atr: bool, cuts: list[int]
+) -> None:
+    running = RunningZigzag(multiple=1.5, period=3) if atr else RunningZigzag(percent=2.0)
+    told: list[Turn] = []
+    for piece in pieces(path, cuts):
+        told += running.take(piece)
+    whole = zigzag_of_atr(path, 1.5, 3) if atr else zigzag(path, 2.0)
+    assert running.found == whole
+    assert tuple(told) == whole.turns
+
+
+def test_a_bar_is_taken_once() -> None:
+    running = RunningZigzag(percent=5.0)
+    running.take(lines(100, 104))
+    with pytest.raises(InvalidArgument):
+        running.take(lines(100, 104))

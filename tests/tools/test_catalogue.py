@@ -201,9 +201,69 @@ OLD = {
         "orderflow_volume_profile",
         {"symbol": "BTCUSDT", "venues": ["bybit_futures"], "since": "-1h"},
     ),
+    "get_market_structure": (
+        {
+            "symbol": "BTCUSDT",
+            "interval": "5m",
+            "lookbackBars": 10,
+            "pivotLeft": 2,
+            "pivotRight": 3,
+            "maxPoints": 9,
+        },
+        "orderflow_structure",
+        {
+            "symbol": "BTCUSDT",
+            "venues": ["binance_futures"],
+            "bar": "5m",
+            "lookback": 10,
+            "external": 2,
+            "right": 3,
+            "limit": 9,
+        },
+    ),
+    "get_swing_liquidity": (
+        {"symbol": "BTCUSDT", "interval": "5m", "pivotLeft": 2, "activeOnly": True},
+        "orderflow_swing_liquidity",
+        {
+            "symbol": "BTCUSDT",
+            "venues": ["binance_futures"],
+            "bar": "5m",
+            "left": 2,
+            "right": 15,
+            "active_only": True,
+            "lookback": 300,
+            "limit": 150,
+        },
+    ),
+    "get_tpo_profile": (
+        {
+            "symbol": "BTCUSDT",
+            "periodMinutes": 10,
+            "tickSize": 5,
+            "includeLevels": True,
+            "useVolumeForVA": False,
+        },
+        "orderflow_tpo",
+        {
+            "symbol": "BTCUSDT",
+            "venues": ["binance_futures"],
+            "period": 10,
+            "step": 5,
+            "view": "rows",
+            "limit": 240,
+        },
+    ),
 }
 NEEDS = {
-    name: {"symbol": "BTCUSDT"} for name in ("get_market_snapshot", "get_key_levels", "get_session_profile")
+    one: {"symbol": "BTCUSDT"}
+    for one in (
+        "get_market_snapshot",
+        "get_key_levels",
+        "get_session_profile",
+        "get_market_structure",
+        "get_swing_liquidity",
+        "get_tpo_profile",
+    )
 }  # what an old name always asked
 SMALL = {"get_historical_liquidation_data": {"min_value": 100}}  # the fixed market's are smaller than 10,000
 

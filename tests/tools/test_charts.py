@@ -108,7 +108,8 @@ def test_the_numbers_keep_their_budget_and_the_picture_does_not_count(one: Any, 
     )
     assert answer.picture is not None and len(answer.picture.png) > 4 * max_tokens
     assert tokens(as_text(answer)) <= max_tokens
-    assert answer.rows and answer.summary
+    assert answer.summary
+    assert answer.rows or one.name == "chart_structure"  # a price that rises all the hour has no swing
 
 
 @every_drawing

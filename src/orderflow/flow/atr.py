@@ -22,8 +22,7 @@ def true_range(high: Column, low: Column, close: Column) -> Column:
     >>> true_range(np.array([10.0, 12.0, 9.0]), np.array([9.0, 11.0, 8.0]), np.array([9.5, 11.5, 8.5])).tolist()
     [nan, 2.5, 3.5]
     """
-    before = np.append(np.full(min(len(close), 1), np.nan), close[:-1])
-    return np.maximum(high, before) - np.minimum(low, before)
+    return _ranges(high, low, close, math.nan)
 
 
 def atr(high: Column, low: Column, close: Column, period: int = PERIOD) -> Column:
@@ -32,16 +31,36 @@ def atr(high: Column, low: Column, close: Column, period: int = PERIOD) -> Colum
     >>> atr(np.array([10.0, 12.0, 9.0]), np.array([9.0, 11.0, 8.0]), np.array([9.5, 11.5, 8.5]), 2).tolist()
     [nan, nan, 3.0]
     """
-    if period < 1:
-        raise InvalidArgument(f"an average over {period} bars", hint="1 bar or more")
-    found: list[float] = []
-    known, total = 0, 0.0
-    for one in true_range(high, low, close).tolist():
-        if math.isnan(one):
-            known, total = 0, 0.0
-        elif known < period:
-            known, total = known + 1, total + one
-        else:
-            total += one - total / period
-        found.append(total / period if known == period else math.nan)
-    return np.array(found, dtype=np.float64)
+    return RunningAtr(period).take(high, low, close)
+
+
+class RunningAtr:
+    """The average true range so far: bars in however many calls give what they give in one."""
+
+    def __init__(self, period: int = PERIOD) -> None:
+        if period < 1:
+            raise InvalidArgument(f"an average over {period} bars", hint="1 bar or more")
+        self._period = period
+        self._known, self._total = 0, 0.0  # true ranges in the average, and their sum or what stands for it
+        self._close = math.nan  # of the last bar
+
+    def take(self, high: Column, low: Column, close: Column) -> Column:
+        """Return the average known at the close of each of these bars, which come after all before."""
+        found: list[float] = []
+        for one in _ranges(high, low, close, self._close).tolist():
+            if math.isnan(one):
+                self._known, self._total = 0, 0.0
+            elif self._known < self._period:
+                self._known, self._total = self._known + 1, self._total + one
+            else:
+                self._total += one - self._total / self._period
+            found.append(self._total / self._period if self._known == self._period else math.nan)
+        if len(close):
+            self._close = float(close[-1])
+        return np.array(found, dtype=np.float64)
+
+
+def _ranges(high: Column, low: Column, close: Column, last: float) -> Column:
+    """Return true ranges, `last` the close before them."""
+    before = np.append(np.full(min(len(close), 1), last), close[:-1])
+    return np.maximum(high, before) - np.minimum(low, before)

@@ -39,8 +39,22 @@ class Bars(NamedTuple):
 
     def closed_by(self, until: Nanos) -> "Bars":
         """Return the bars that had closed at a time: those of which everything is known."""
-        count = int(np.searchsorted(self.time, until - self.length, side="right"))
-        return Bars(self.time[:count], self.length, self.high[:count], self.low[:count], self.close[:count])
+        return self.rows(slice(0, int(np.searchsorted(self.time, until - self.length, side="right"))))
+
+    def rows(self, chosen: slice) -> "Bars":
+        """Return some of the bars that follow one another."""
+        return Bars(self.time[chosen], self.length, self.high[chosen], self.low[chosen], self.close[chosen])
+
+    def plus(self, later: "Bars") -> "Bars":
+        """Return these bars and the ones after them."""
+        if later.length != self.length or (
+            len(self.time) and len(later.time) and later.time[0] < self.time[-1] + self.length
+        ):
+            raise InvalidArgument(
+                "these bars do not come after those before", hint="bars of one length, each one once"
+            )
+        columns = [np.concatenate(pair) for pair in zip(self[2:], later[2:], strict=True)]
+        return Bars(np.concatenate([self.time, later.time]), self.length, *columns)
 
     def closed_at(self, bar: Index) -> Index:
         """Return when bars closed, by number: when it was known what they did; `NEVER` stays."""

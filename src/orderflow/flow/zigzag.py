@@ -1,4 +1,6 @@
-"""Zigzag: the highs and lows between which price went by a percentage, each with the bar that confirmed it.
+"""Zigzag: the highs and lows between which price went so far, each with the bar that confirmed it.
+
+How far is a percentage, or a multiple of the ATR known at the close of each bar (none while it is unknown).
 
 A leg up ends at its highest high once a later bar's low is `percent` below it; a leg down at its lowest low
 once a later bar's high is `percent` above. Nothing of it is redrawn: a turn is listed when it is confirmed,
@@ -13,6 +15,9 @@ passed over. Only closed bars.
 import math
 from typing import Literal, NamedTuple
 
+import numpy as np
+
+from orderflow.flow.atr import PERIOD, RunningAtr
 from orderflow.flow.swings import Bars
 from orderflow.market.errors import InvalidArgument
 from orderflow.market.events import Nanos
@@ -38,6 +43,7 @@ class Zigzag(NamedTuple):
 
 class _Extreme(NamedTuple):
     bar: int
+    time: Nanos
     price: float
 
 
@@ -52,51 +58,84 @@ def zigzag(bars: Bars, percent: float) -> Zigzag:
     >>> found.developing.kind, found.developing.bar
     ('low', 4)
     """
-    if not 0 < percent < 100:
-        raise InvalidArgument(f"a leg of {percent} %", hint="more than 0 and less than 100")
-    walk = _Walk(bars, 1 + percent / 100, 1 - percent / 100)
-    prices = zip(bars.high.tolist(), bars.low.tolist(), bars.close.tolist(), strict=True)
-    for bar, (high, low, close) in enumerate(prices):
-        if not (math.isnan(high) or math.isnan(low)):
-            walk.see(bar, high, low, close)
-    return Zigzag(tuple(walk.turns), walk.developing)
+    running = RunningZigzag(percent=percent)
+    running.take(bars)
+    return running.found
 
 
-class _Walk:
-    """The leg that is going, bar by bar."""
+def zigzag_of_atr(bars: Bars, multiple: float, period: int = PERIOD) -> Zigzag:
+    """Return the zigzag whose legs are `multiple` average true ranges: that known at the close of each bar."""
+    running = RunningZigzag(multiple=multiple, period=period)
+    running.take(bars)
+    return running.found
 
-    def __init__(self, bars: Bars, up: float, down: float) -> None:
-        self._bars, self._up, self._down = bars, up, down
+
+class RunningZigzag:
+    """The zigzag of the bars taken so far: in however many calls, what one with all of them gives.
+
+    A leg is so many `percent`, or so many times the ATR (`multiple`).
+    """
+
+    def __init__(
+        self, *, percent: float | None = None, multiple: float | None = None, period: int = PERIOD
+    ) -> None:
+        if (percent is None) == (multiple is None):
+            raise InvalidArgument("a leg is either a percentage or a multiple of the ATR", hint="one of both")
+        if percent is not None and not 0 < percent < 100:
+            raise InvalidArgument(f"a leg of {percent} %", hint="more than 0 and less than 100")
+        if multiple is not None and not (multiple > 0 and math.isfinite(multiple)):
+            raise InvalidArgument(f"a leg of {multiple} times the ATR", hint="more than 0")
+        self._share, self._multiple = (percent or 0.0) / 100, multiple
+        self._atr = RunningAtr(period)
+        self._count = 0
+        self._until: Nanos | None = None  # when the last bar closed
         self._rising: bool | None = None
-        self._highest = self._lowest = _Extreme(-1, math.nan)  # of the leg that is going
-        self.turns: list[Turn] = []
-
-    def see(self, bar: int, high: float, low: float, close: float) -> None:
-        rose, fell = high >= self._lowest.price * self._up, low <= self._highest.price * self._down
-        if self._rising is None and rose and fell:
-            rose = 2 * close >= high + low
-            fell = not rose
-        if fell and (self._rising is None or (self._rising and not high > self._highest.price)):
-            self.turns.append(self._turn("high", self._highest, bar))
-            self._rising, self._lowest = False, _Extreme(bar, low)
-        elif rose and (self._rising is None or (not self._rising and not low < self._lowest.price)):
-            self.turns.append(self._turn("low", self._lowest, bar))
-            self._rising, self._highest = True, _Extreme(bar, high)
-        else:
-            if not high <= self._highest.price:
-                self._highest = _Extreme(bar, high)
-            if not low >= self._lowest.price:
-                self._lowest = _Extreme(bar, low)
+        self._highest = self._lowest = _Extreme(-1, 0, math.nan)  # of the leg that is going
+        self._turns: list[Turn] = []
 
     @property
-    def developing(self) -> Turn | None:
-        if self._rising is None:
-            return None
-        return (
-            self._turn("high", self._highest, None) if self._rising else self._turn("low", self._lowest, None)
-        )
+    def found(self) -> Zigzag:
+        end = self._highest if self._rising else self._lowest
+        kind = "high" if self._rising else "low"
+        developing = None if self._rising is None else Turn(kind, end.bar, end.time, end.price, None, None)
+        return Zigzag(tuple(self._turns), developing)
 
-    def _turn(self, kind: Literal["high", "low"], at: _Extreme, confirmed: int | None) -> Turn:
-        time = int(self._bars.time[at.bar])
-        known = None if confirmed is None else int(self._bars.time[confirmed]) + self._bars.length
-        return Turn(kind, at.bar, time, at.price, confirmed, known)
+    def take(self, bars: Bars) -> list[Turn]:
+        """Go on with closed bars that come after all before, numbered on; return the turns then confirmed."""
+        if not len(bars.time):
+            return []
+        if self._until is not None and bars.time[0] < self._until:
+            raise InvalidArgument("these bars do not come after those before", hint="each bar once")
+        before = len(self._turns)
+        leg = (
+            np.zeros(len(bars.time))
+            if self._multiple is None
+            else self._multiple * self._atr.take(bars.high, bars.low, bars.close)
+        )
+        rows = zip(*(one.tolist() for one in (bars.time, bars.high, bars.low, bars.close, leg)), strict=True)
+        for bar, (time, high, low, close, one) in enumerate(rows, self._count):
+            if not (math.isnan(high) or math.isnan(low)):
+                self._see(_Extreme(bar, time, high), _Extreme(bar, time, low), close, one, time + bars.length)
+        self._count += len(bars.time)
+        self._until = int(bars.time[-1]) + bars.length
+        return self._turns[before:]
+
+    def _see(self, high: _Extreme, low: _Extreme, close: float, leg: float, closed: Nanos) -> None:
+        """Judge a bar; `leg` is how far a leg goes beside the percentage, in quote units, NaN if unknown."""
+        highest, lowest = self._highest, self._lowest
+        rose = high.price >= lowest.price * (1 + self._share) + leg
+        fell = low.price <= highest.price * (1 - self._share) - leg
+        if self._rising is None and rose and fell:
+            rose = 2 * close >= high.price + low.price
+            fell = not rose
+        if fell and (self._rising is None or (self._rising and not high.price > highest.price)):
+            self._turns.append(Turn("high", *highest, high.bar, closed))
+            self._rising, self._lowest = False, low
+        elif rose and (self._rising is None or (not self._rising and not low.price < lowest.price)):
+            self._turns.append(Turn("low", *lowest, high.bar, closed))
+            self._rising, self._highest = True, high
+        else:
+            if not high.price <= highest.price:
+                self._highest = high
+            if not low.price >= lowest.price:
+                self._lowest = low

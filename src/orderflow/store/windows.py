@@ -1,7 +1,7 @@
 """Windows: the rows that a question has found, with what is known of them; and those of any stream."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,12 @@ class Window:
         """What was not received in this window and has not been filled since, oldest first."""
         every = [gap for one in self.coverage.values() for gap in one.gaps]
         return sorted(every, key=lambda gap: (gap.from_ts, gap.venue))
+
+    def among(self, venues: Sequence[str]) -> "Window":
+        """Return the same question as if it had been asked of some of these venues."""
+        kept = [one in venues for one in self.found.column("venue").to_pylist()]
+        told = {venue: one for venue, one in self.coverage.items() if venue in venues}
+        return replace(self, found=self.found.filter(pa.array(kept, pa.bool_())), coverage=told)
 
     def arrow(self) -> pa.Table:
         """Return the rows as Arrow, times in UTC, without a copy."""
@@ -174,6 +180,29 @@ def _last_of(bar: Bar, stream: str) -> str:
     """Return the SQL that leaves, of each series, the last row in each bar."""
     series = f"venue{_TOLD_APART.get(stream, '')}, {bar.of('timestamp')}"
     return f"QUALIFY row_number() OVER (PARTITION BY {series} ORDER BY timestamp DESC, id DESC) = 1"
+
+
+def together(windows: Sequence[Window]) -> Window:
+    """Return windows of one stream, of several symbols, as one; its coverage of a venue is the mean of theirs."""
+    if len(windows) == 1:
+        return windows[0]
+    rows = pa.concat_tables([one.found for one in windows]).sort_by("timestamp")
+    coverage: dict[str, Coverage] = {}
+    for venue in dict.fromkeys(name for one in windows for name in one.coverage):
+        coverage[venue] = _mean([one.coverage[venue] for one in windows if venue in one.coverage])
+    cut = any(one.truncated for one in windows)
+    return replace(windows[0], symbol="", found=rows, coverage=coverage, truncated=cut)
+
+
+def _mean(parts: Sequence[Coverage]) -> Coverage:
+    known = [one.percent for one in parts if one.percent is not None]
+    return Coverage(
+        percent=sum(known) / len(parts) if known else None,
+        gaps=[gap for one in parts for gap in one.gaps],
+        first=min((one.first for one in parts if one.first is not None), default=None),
+        last=max((one.last for one in parts if one.last is not None), default=None),
+        reason=next((one.reason for one in parts if one.reason), ""),
+    )
 
 
 def described(

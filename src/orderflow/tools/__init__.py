@@ -6,6 +6,7 @@ from orderflow.tools import (
     chart_cvd,
     chart_liquidations,
     chart_profile,
+    chart_structure,
     discovery,
     funding,
     history,
@@ -19,11 +20,15 @@ from orderflow.tools import (
     snapshot,
     sql,
     stored,
+    structure,
+    swing_liquidity,
     system,
+    tpo,
     volume_profile,
 )
 from orderflow.tools.aliases import ALIASES
 from orderflow.tools.catalogue import Catalogue
+from orderflow.tools.flow_aliases import FLOW_ALIASES
 from orderflow.tools.market_aliases import MARKET_ALIASES
 
 ALL = Catalogue(
@@ -54,6 +59,12 @@ ALL = Catalogue(
         chart_cvd.chart_cvd,
         chart_liquidations.chart_liquidations,
         chart_profile.chart_profile,
+        structure.orderflow_structure,
+        swing_liquidity.orderflow_swing_liquidity,
+        tpo.orderflow_tpo,
+        chart_cvd.chart_cvd,
+        chart_liquidations.chart_liquidations,
+        chart_structure.chart_structure,
         sql.sql_query,
         sql.sql_tables,
         system.system_health,
@@ -61,7 +72,7 @@ ALL = Catalogue(
         discovery.describe_tools,
         discovery.call_tool,
     ),
-    ALIASES | MARKET_ALIASES,
+    ALIASES | MARKET_ALIASES | FLOW_ALIASES,
 )
 
 call = ALL.call

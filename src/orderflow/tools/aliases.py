@@ -11,7 +11,6 @@ from orderflow.market.errors import InvalidArgument
 from orderflow.market.events import SECOND
 from orderflow.market.instruments import venues_of
 from orderflow.store.bar import bar
-from orderflow.tools.flow_aliases import FLOW
 
 
 class Alias(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +18,8 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
 
     `parameters` are the old ones with their defaults (None: optional without one). `rename` says
     which of them has another name now, `gather` which of them make up one list now (with `unit` written
-    behind each), `fixed` which arguments the old name implied. `ago` are those that count minutes (`m`)
+    behind each), `stands` which arguments the value of an old one stands for (others for none), `fixed`
+    which arguments the old name implied. `ago` are those that count minutes (`m`)
     or hours (`h`) back from now. `market` is the parameter that the old `exchange` and `market_type`
     make up now: `venues`, or `venue` where one is meant. `contracts` are written as venues write a coin
     or a contract. `only` are those of whose values these are left: others are refused. `span` names a
@@ -32,6 +32,7 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
     rename: dict[str, str] = {}
     gather: dict[str, tuple[str, ...]] = {}
     unit: str = ""
+    stands: dict[str, dict[str, dict[str, Any]]] = {}
     fixed: dict[str, Any] = {}
     ago: dict[str, str] = {}
     market: str = ""
@@ -52,8 +53,9 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
                 )
         said = {**self.parameters, **{name: value for name, value in given.items() if value is not None}}
         found: dict[str, Any] = dict(self.fixed)
-        apart = {old for olds in self.gather.values() for old in olds} | set(self.ago) | set(self.only)
         self._refuse(said)
+        apart = {old for olds in self.gather.values() for old in olds}
+        apart |= {*self.ago, *self.only, *self.stands}
         if self.market:
             apart |= {"exchange", "market_type"}
         for name, value in said.items():
@@ -63,6 +65,9 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
         for name, olds in self.gather.items():
             values = [said[old] for old in olds if said.get(old) is not None]
             found.setdefault(name, [f"{one}{self.unit}" for one in values] if self.unit else values)
+        for old, meanings in self.stands.items():
+            for name, value in meanings.get(str(said.get(old)).lower(), {}).items():
+                found.setdefault(name, value)
         for old, unit in self.ago.items():
             if said.get(old) is not None:
                 found.setdefault("since", f"-{said[old]}{unit}")
@@ -220,6 +225,5 @@ ALIASES: dict[str, Alias] = {
             {"symbol": "BTCUSDT", "hours": 24, "price_buckets": 20},
             rename={"price_buckets": "bins"},
         ),
-        *(Alias(**one) for one in FLOW),
     )
 }

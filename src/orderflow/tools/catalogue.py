@@ -137,6 +137,8 @@ class Catalogue:
                 one = {"type": "string", "enum": list(alias.only[old])}
             elif alias.market and old in ("exchange", "market_type"):
                 one = {"type": "string"}
+            elif old in alias.stands:
+                one = {"type": "string" if isinstance(default, str) else "boolean"}
             elif old in parts:
                 one = now[parts[old]].get("items", {})
             else:

@@ -1,16 +1,13 @@
 """Liquidations: the forced orders of a window with their sums by side, and how much of them a venue sends."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
 
-import pyarrow as pa
 from msgspec import Meta as Range
 
 from orderflow.market.errors import InvalidArgument, NoData
 from orderflow.market.events import MS
-from orderflow.store.answers import Coverage
-from orderflow.store.windows import Window
+from orderflow.store.windows import Window, together
 from orderflow.tools.answers import Answer, Row, Table
 from orderflow.tools.market import FAMILY
 from orderflow.tools.newest import noted, remarked
@@ -78,7 +75,7 @@ def forced_orders(ask: Ask, asked: Sequence[Past], side: str | None, min_value: 
         raise NoData(
             "no liquidations of any symbol in this window", hint="an earlier since, or name a symbol"
         )
-    return Forced(_together(rows), sums, _added(sums))
+    return Forced(together(rows), sums, _added(sums))
 
 
 def _plus(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -96,29 +93,6 @@ def _added(sums: dict[str, dict[str, Any]]) -> dict[str, Any]:
         parts = [one[name] for one in sums.values()]
         found[name] = None if any(one is None for one in parts) else sum(parts)
     return found
-
-
-def _together(windows: Sequence[Window]) -> Window:
-    """Return windows of several symbols as one, whose coverage of a venue is the mean of theirs."""
-    if len(windows) == 1:
-        return windows[0]
-    rows = pa.concat_tables([one.found for one in windows]).sort_by("timestamp")
-    coverage: dict[str, Coverage] = {}
-    for venue in dict.fromkeys(name for one in windows for name in one.coverage):
-        coverage[venue] = _mean([one.coverage[venue] for one in windows if venue in one.coverage])
-    cut = any(one.truncated for one in windows)
-    return replace(windows[0], symbol="", found=rows, coverage=coverage, truncated=cut)
-
-
-def _mean(parts: Sequence[Coverage]) -> Coverage:
-    known = [one.percent for one in parts if one.percent is not None]
-    return Coverage(
-        percent=sum(known) / len(parts) if known else None,
-        gaps=[gap for one in parts for gap in one.gaps],
-        first=min((one.first for one in parts if one.first is not None), default=None),
-        last=max((one.last for one in parts if one.last is not None), default=None),
-        reason=next((one.reason for one in parts if one.reason), ""),
-    )
 
 
 def lower_bounds(venues: Iterable[str]) -> dict[str, str]:
