@@ -8,6 +8,7 @@ import msgspec
 
 from orderflow.market.errors import InvalidArgument
 from orderflow.market.instruments import venues_of
+from orderflow.tools.flow_aliases import FLOW
 
 
 class Alias(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,5 +183,6 @@ ALIASES: dict[str, Alias] = {
             {"symbol": "BTCUSDT", "hours": 24, "price_buckets": 20},
             rename={"price_buckets": "bins"},
         ),
+        *(Alias(**one) for one in FLOW),
     )
 }

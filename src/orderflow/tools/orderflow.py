@@ -121,7 +121,7 @@ def bars_of(found: Window, bar: Bar, venue: str) -> Bars:
     )  # fmt: skip
 
 
-def received(found: Window, venues: Sequence[str], start: Index, length: Nanos) -> Mask:
+def received(found: Window, venues: Sequence[str], start: Index, length: Nanos | Index) -> Mask:
     """Say of bars whether all that was traded in them is known: no venue was unheard at any time of them."""
     whole = np.ones(len(start), dtype=np.bool_)
     for venue in venues:
