@@ -20,8 +20,9 @@ _BARS = {
     "time": "UTC", "state": "", "open": "quote", "high": "quote", "low": "quote", "close": "quote", "buy": "base",
     "sell": "base", "delta": "base", "poc": "quote", "buy_imbalances": "count", "sell_imbalances": "count",
 }  # fmt: skip
-USUAL_BARS = 24  # in whose cells numbers have room
-USUAL_LEVELS = 32  # of the whole picture
+USUAL_BARS = 12  # in whose cells numbers have room
+LEVEL = 17.0  # units of a picture 1,200 wide that a level with numbers takes
+OTHERS = 250.0  # units of its height that are not levels
 
 
 @tool(
@@ -54,8 +55,8 @@ def chart_footprint(
         venues: added up; the one with most traded when left out
         since: begin, as -4h, ISO 8601 or epoch milliseconds
         until: end
-        bar: length, as 1m, 1h; about 24 bars when left out
-        size: of a level in quote units; about 32 levels when left out
+        bar: length, as 1m, 1h; 12 bars or fewer when left out
+        size: of a level in quote units; as many as have room for numbers when left out
         ratio: of an imbalance
         min_volume: of an imbalance, base units
     """
@@ -101,12 +102,13 @@ def _fits(length: str, asked: Past) -> bool:
 
 
 def _step(ask: Ask, asked: Past, flow: Flow) -> float:
-    """Return a round size of which about 32 span the prices."""
+    """Return a round size of which so many span the prices as have room for numbers."""
     from orderflow.charts.axes import price_step
 
     tick = traded(ask, asked.symbol, flow.price_of).tick
     low, high = float(np.nanmin(flow.bars.low)), float(np.nanmax(flow.bars.high))
-    return price_step(low, max(high, low * (1 + 1e-4)), tick, USUAL_LEVELS)
+    height = 1_200 * ask.look.height / ask.look.width
+    return price_step(low, max(high, low * (1 + 1e-4)), tick, int((height - OTHERS) / LEVEL))
 
 
 def _rows(every: Flow, made: Printed, rows: Any) -> list[list[Any]]:

@@ -1,11 +1,10 @@
 """Footprints: what the tools that tell and draw them share: whole bars, venues together, steps, and marks."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
-from msgspec import Meta as Range
 
 from orderflow.flow.absorption import Absorption, absorption
 from orderflow.flow.bars import Bars
@@ -23,9 +22,9 @@ from orderflow.tools.orderflow import bars_of, cells_of, received, traded, usual
 from orderflow.tools.past import Past
 from orderflow.tools.quality import heard
 from orderflow.tools.spec import Ask
+from orderflow.tools.times import millis, text
 
 State: TypeAlias = Literal["closed", "developing", "incomplete"]
-Ratio: TypeAlias = Annotated[float, Range(gt=0)]
 
 USUAL_LEVELS = 16  # of a usual bar, where no step is asked for
 
@@ -36,7 +35,7 @@ class Flow(NamedTuple):
     """Bars of one venue, or of several together, with the window that they were found in.
 
     `state` of each: developing while it goes on, incomplete where a venue was not received in it. Of several
-    venues prices are those of `price_of`, and how far delta ran is unknown.
+    venues prices are those of `price_of`, and how far delta ran is unknown, unless their trades are one tape.
     """
 
     bars: Bars
@@ -149,7 +148,7 @@ class Printing(NamedTuple):
 def printed(ask: Ask, asked: Past, bar: Bar, how: Printing) -> Printed:
     """Return the footprint of a window, in bars of time."""
     flow = flow_of(ask, asked, bar)
-    step = how.step or legible_step(ask, asked.symbol, flow)
+    step = how.step or legible_step(ask, asked.symbol, flow, flow.price_of)
     cells = cells_of(ask.history.cells(asked.symbol, asked.venues, bar.name, asked.since, asked.until, step))
     traded_bars = np.isin(flow.bars.bar, cells.bar)
     return _marked(flow.rows(traded_bars), cells, step, how)
@@ -169,17 +168,19 @@ def printed_full(ask: Ask, asked: Past, of: Full, how: Printing) -> Printed:
     cut = full_bars(of, tape)
     venues, made = heard(found), cut.bars
     state = _states(cut.open, received(found, venues, made.start, made.end - made.start + 1))
-    notes = [f"bars are counted from {asked.since // 1_000_000}, where the window begins"]
+    notes = [f"bars are counted from {text(millis(asked.since))}, where the window begins"]
+    if len(venues) > 1:
+        notes.append(f"prices are those of one tape of {' and '.join(venues)}")
     if tape.left_out:
         notes.append(f"{tape.left_out} trades of unknown side or size are left out")
-    flow = Flow(made, found, venues[0], state, notes)
-    step = how.step or legible_step(ask, asked.symbol, flow)
+    flow = Flow(made, found, ", ".join(venues), state, notes)
+    step = how.step or legible_step(ask, asked.symbol, flow, venues[0])
     return _marked(flow, cut.cells(tape, step), step, how)
 
 
-def legible_step(ask: Ask, symbol: str, flow: Flow) -> float:
-    """Return a round step of which a usual bar has about 16."""
-    tick = traded(ask, symbol, flow.price_of).tick
+def legible_step(ask: Ask, symbol: str, flow: Flow, venue: str) -> float:
+    """Return a round step, in the ticks of a venue, of which a usual bar has about 16."""
+    tick = traded(ask, symbol, venue).tick
     span = float(np.nanmedian(flow.bars.high - flow.bars.low))
     low = float(np.nanmin(flow.bars.low))
     return usual_step(low, low + span, tick, USUAL_LEVELS)

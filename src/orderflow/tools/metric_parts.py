@@ -84,7 +84,7 @@ class Question:
     @cached_property
     def step(self) -> float:
         traded = self.flow.rows(self.flow.traded)
-        return self.how.step or legible_step(self.ask, self.asked.symbol, traded)
+        return self.how.step or legible_step(self.ask, self.asked.symbol, traded, self.flow.price_of)
 
     @cached_property
     def cells(self) -> Cells:

@@ -105,7 +105,7 @@ def _told(every: list[tuple[str, TakerOrders]], rule: dict[str, Any]) -> Part:
         side = ["buy" if bought else "sell" for bought in one.is_buy.tolist()]
         columns = (
             one.start // MS, [venue] * len(side), side, one.base, one.quote, one.price_from, one.price_to, one.fills,
-            one.levels, one.reach_bp,
+            one.levels, one.reach_bp + 0.0,
         )  # fmt: skip
         rows += table(columns)
     return Part(told, _ORDERS, sorted(rows, key=lambda row: (-row[4], row[0]))[:MOST_ROWS])
