@@ -1,5 +1,6 @@
 """What is kept of blocks of bars: the same answers as without, whatever came late or was removed since."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from orderflow.market.errors import NoData
 from orderflow.market.events import HOUR, MINUTE, Nanos, Trade
-from orderflow.store import cells, runs
+from orderflow.store import archive, cells, runs
 from orderflow.store.bar import bar
 from orderflow.store.kept import Kept, Summing
 from orderflow.store.reader import Reader
@@ -136,6 +137,16 @@ def test_what_was_removed_is_in_no_answer(house: House) -> None:
         house.reader.flow_bars("BTCUSDT", [SPOT], "1m", T0, T0 + HOUR)
 
 
+def test_who_is_served_keeps_too(emptied: Filled, reader: Reader) -> None:
+    house = House(emptied)
+    house.write(hours(range(0, 240, 5)))
+    window = ("BTCUSDT", None, "1m", T0, T0 + 4 * HOUR)
+    first, second = (reader.cells(*window, 0.5).found for _ in range(2))
+    assert first.equals(second) and reader._kept._blocks
+    house.write([trade(70 * 60_000 + 1_000, 103.0, id="late")], late=True)
+    assert len(reader.cells(*window, 0.5)) == len(first) + 1
+
+
 def test_a_block_that_grows_is_never_old(house: House) -> None:
     for first in range(0, 60, 7):
         house.write(hours(range(first, first + 7)))
@@ -157,6 +168,41 @@ def test_rows_that_come_between_stamp_and_sum_are_seen_at_once_and_again(
     first = house.reader.cells("BTCUSDT", [SPOT], "1m", T0, T0 + HOUR, 0.5).found
     assert sum(first.column("buy").to_pylist()) + sum(first.column("sell").to_pylist()) == 0.5 * 61
     house.same(last=T0 + HOUR)
+
+
+def test_what_was_read_while_its_day_was_archived_is_not_kept(
+    filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(filled)
+    house.write(hours(range(240)))
+    house.reader._session.steadily(lambda: None)  # which knows that nothing is archived yet
+    real, moves = cells._read, [True]
+
+    def read(*asked: Any) -> Any:
+        if moves.pop() if moves else False:  # the rows leave the hot table between stamp and sum
+            archive.compact(filled.connection, "trades", date(2025, 11, 21))
+        return real(*asked)
+
+    monkeypatch.setattr(cells, "_read", read)
+    found = house.reader.cells("BTCUSDT", [SPOT], "1m", T0, T0 + 4 * HOUR, 0.5).found
+    assert sum(found.column("buy").to_pylist()) + sum(found.column("sell").to_pylist()) == 0.5 * 240
+    house.same()
+
+
+def test_a_day_that_goes_to_the_archive_is_what_it_was(
+    filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(filled)
+    house.write(hours(range(240)))
+    house.same()
+    archive.compact(filled.connection, "trades", date(2025, 11, 21))
+    summed = reads(house, monkeypatch)
+    house.kept(T0, T0 + 4 * HOUR)
+    assert summed == [(0, 240)]  # of the hot table, in which there was nothing left: asked once and not kept
+    house.kept(T0, T0 + 4 * HOUR)
+    assert len(summed) == 1
+    house.write([trade(70 * 60_000 + 1_000, 103.0, id="late")], late=True)
+    house.same()
 
 
 def test_those_least_asked_for_go_first_when_there_are_too_many(house: House) -> None:

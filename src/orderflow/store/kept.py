@@ -8,7 +8,8 @@ its series, and one that is removed is counted no longer; rows are never changed
 asked whether a block is over, nor which gaps were filled since: a block that still grows is summed anew
 each time, and so is one that a backfill has reached. Stamps are read with every question, in one statement
 that reads three narrow columns, before the rows that they are of: rows that come in between make the kept
-sums newer than their stamp, and they are summed again. Coverage is never kept.
+sums newer than their stamp, and they are summed again. Ask within `Session.steadily`: what was read of the hot
+table while rows left it for the archive is not kept. Coverage never is.
 """
 
 import threading
@@ -84,10 +85,13 @@ class Kept:
             if (kept := self._get(what.key(block), stamps.get(block, ()))) is not None
         }
         tables = list(parts.values())
+        fresh: list[tuple[int, pa.Table]] = []
         for first, last in _missing(what, blocks, parts, since, until):
             table = read(first, last)
             tables.append(table)
-            for block, part in _divided(what, table, what.whole(first, last)):
+            fresh += _divided(what, table, what.whole(first, last))
+        if session.still():  # else rows left the hot table meanwhile, and it is asked again
+            for block, part in fresh:
                 self._put(what.key(block), stamps.get(block, ()), part)
         return pa.concat_tables(tables).sort_by([(name, "ascending") for name in what.order])
 
