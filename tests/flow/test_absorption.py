@@ -68,6 +68,12 @@ def test_a_bar_of_one_level_absorbs_nothing_nor_does_an_empty_one() -> None:
     assert len(absorption(footprint(no_cells(), no_bars(), STEP)).high) == 0
 
 
+def test_of_a_bar_whose_close_is_unknown_nothing_is_claimed() -> None:
+    known = of(UP)
+    blind = known._replace(bars=known.bars._replace(close=np.array([np.nan])))
+    assert (absorption(known, 2).high.tolist(), absorption(blind, 2).high.tolist()) == ([True], [False])
+
+
 @pytest.mark.parametrize("wrong", [{"levels": 0}, {"away": 0}, {"ratio": -1.0}, {"min_share": 25.0}])
 def test_parameters_that_mean_nothing_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidArgument):

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from orderflow.flow.cells import cells
 from orderflow.flow.levels import levels
-from orderflow.market.errors import InvalidArgument, NoData
+from orderflow.market.errors import InvalidArgument, NoData, TooLarge
 from orderflow.market.events import MINUTE, SECOND
+from orderflow.store.cells import tape
 from orderflow.store.reader import Reader
 from tests.store.conftest import T0
 from tests.store.test_bars import Fill, put
@@ -62,6 +63,8 @@ def test_how_far_delta_ran_by_hand(filled: Any) -> None:
     (row,) = reader(filled).flow_bars("BTCUSDT", [VENUE], "1m", T0, UNTIL).rows()
     assert (row["open"], row["high"], row["low"], row["close"]) == (100.0, 102.0, 99.0, 101.0)
     assert (row["delta_high"], row["delta_low"]) == (3.0, -1.0)
+    # in quote units: +100, −198 → −98, +408 → 310, −101 → 209
+    assert (row["delta_high_quote"], row["delta_low_quote"]) == (310.0, -98.0)
     assert (row["high_time"] - T0, row["low_time"] - T0) == (2_000_000, 1_000_000)
     assert (row["buy"], row["sell"], row["trades"]) == (5.0, 3.0, 4)
 
@@ -76,6 +79,19 @@ def test_volume_whose_taker_is_unknown_is_on_neither_side(filled: Any) -> None:
     put(filled, [Fill(0, 100.0, 1.0, True), Fill(1, 100.0, 2.0, None)])  # type: ignore[arg-type]
     (row,) = reader(filled).cells("BTCUSDT", [VENUE], "1m", T0, UNTIL, 1.0).rows()
     assert (row["buy"], row["sell"], row["unsided"], row["trades"]) == (0.0, 1.0, 2.0, 2)
+
+
+def test_the_tape_is_in_order_with_sides_and_no_longer_than_is_read(filled: Any) -> None:
+    put(filled, [Fill(5, 101.0, 2.0, True), Fill(0, 100.0, 1.0, False), Fill(9, 100.0, 1.0, None)])  # type: ignore[arg-type]
+    found = reader(filled).tape("BTCUSDT", None, T0, UNTIL)
+    assert [(row["price"], row["value"], row["side"], row["count"]) for row in found.rows()] == [
+        (100.0, 100.0, 1, 1), (101.0, 202.0, -1, 1), (100.0, 100.0, 0, 1),
+    ]  # fmt: skip
+    session = reader(filled)._session
+    assert len(tape(session, "BTCUSDT", None, T0, UNTIL, most=3)) == 3
+    with pytest.raises(TooLarge, match="more than 2 trades") as raised:
+        tape(session, "BTCUSDT", None, T0, UNTIL, most=2)
+    assert "shorter window" in raised.value.hint
 
 
 @pytest.mark.parametrize("step", [0.0, -1.0, float("nan")])

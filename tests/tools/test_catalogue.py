@@ -9,7 +9,7 @@ from fixed_market import HEALTHY, NOW, FakeLatest, context, quote
 
 from orderflow import tools
 from orderflow.market.errors import InvalidArgument, OrderflowError, UnknownTool
-from orderflow.market.events import SECOND, Gap
+from orderflow.market.events import HOUR, MS, SECOND, Gap
 from orderflow.market.instruments import MARKETS
 from orderflow.tools.answers import tokens
 from orderflow.tools.forms import structured
@@ -25,6 +25,7 @@ def asked(tool: str, /, **arguments: Any) -> dict[str, Any]:
 
 # ── Old names ─────────────────────────────────────────────────────────────────────────────────
 
+HOUR_MS = ((NOW - HOUR) // MS, NOW // MS)
 FUTURES = [one.venue for one in MARKETS.values() if one.market == "futures"]
 OLD = {
     "analyze_crypto_arbitrage_tool": (
@@ -253,6 +254,56 @@ OLD = {
             "limit": 240,
         },
     ),
+    # ── Order flow ────────────────────────────────────────────────────────────────────────────
+    "get_footprint": (
+        {
+            "symbol": "BTCUSDT",
+            "timeframe": "5m",
+            "startTime": HOUR_MS[0],
+            "endTime": HOUR_MS[1],
+            "view": "levels",
+            "binSize": 2,
+            "topNLevels": 3,
+            "compress": False,
+            "limit": 4,
+        },
+        "orderflow_footprint",
+        {
+            "symbol": "BTCUSDT",
+            "venues": ["binance_futures"],
+            "since": HOUR_MS[0],
+            "until": HOUR_MS[1],
+            "bar": "5m",
+            "view": "levels",
+            "size": 2,
+            "top": 3,
+            "compress": False,
+            "bars": 4,
+        },
+    ),
+    "get_footprint_statistics": (
+        {"symbol": "BTCUSDT", "startTime": HOUR_MS[0]},
+        "orderflow_footprint",
+        {
+            "symbol": "BTCUSDT",
+            "venues": ["binance_futures"],
+            "since": HOUR_MS[0],
+            "bar": "30m",
+            "view": "statistics",
+        },
+    ),
+    "get_orderflow_metrics": (
+        {"symbol": "BTCUSDT", "timeframe": "1m", "startTime": HOUR_MS[0], "endTime": HOUR_MS[1]},
+        "orderflow_metrics",
+        {
+            "symbol": "BTCUSDT",
+            "venues": ["binance_futures"],
+            "since": HOUR_MS[0],
+            "until": HOUR_MS[1],
+            "bar": "1m",
+            "parts": ["imbalances"],
+        },
+    ),
 }
 NEEDS = {
     one: {"symbol": "BTCUSDT"}
@@ -263,6 +314,9 @@ NEEDS = {
         "get_market_structure",
         "get_swing_liquidity",
         "get_tpo_profile",
+        "get_footprint",
+        "get_footprint_statistics",
+        "get_orderflow_metrics",
     )
 }  # what an old name always asked
 SMALL = {"get_historical_liquidation_data": {"min_value": 100}}  # the fixed market's are smaller than 10,000

@@ -62,7 +62,8 @@ def absorption(
     bar, traded = np.repeat(np.arange(len(rows)), rows), rows > 0
     bottom, top, close = (np.zeros(len(rows), dtype=np.int64) for _ in range(3))
     bottom[traded], top[traded] = level[first[:-1][traded]], level[first[1:][traded] - 1]
-    close[traded] = levels_of(of.bars.close[traded], of.step)
+    closed = traded & ~np.isnan(of.bars.close)
+    close[closed] = levels_of(of.bars.close[closed], of.step)
     deep = np.where(traded, np.clip((top - bottom + 1) // 2, 1, levels), 0)
     at_high, at_low = level > (top - deep)[bar], level < (bottom + deep)[bar]
 
@@ -79,8 +80,8 @@ def absorption(
         return (taken > 0) & (taken >= least * (1 - _ROUNDED))
 
     return Absorption(
-        large(bought, against_bought) & (close <= top - deep + 1 - away),
-        large(sold, against_sold) & (close >= bottom + deep - 1 + away),
+        large(bought, against_bought) & closed & (close <= top - deep + 1 - away),
+        large(sold, against_sold) & closed & (close >= bottom + deep - 1 + away),
         deep, bought, sold, summed(of.cells.buy_quote, at_high), summed(of.cells.sell_quote, at_low),
         _share(bought, whole), _share(sold, whole),
     )  # fmt: skip

@@ -32,6 +32,7 @@ from orderflow.store.answers import Coverage, GapRow, Listing, SeriesRows, Stret
 from orderflow.store.bar import bar
 from orderflow.store.checking import Fault
 from orderflow.store.identifiers import identifier
+from orderflow.store.kept import Kept
 from orderflow.store.layout import Layout
 from orderflow.store.live import RECENT_TRADES
 from orderflow.store.runs import RUN_COLUMNS, Run
@@ -58,6 +59,7 @@ class Reader:
         timeout_s: float | None = None,
     ) -> None:
         self._session = Session(connection, served, timeout_s)
+        self._kept = Kept()
 
     def close(self) -> None:
         self._session.close()
@@ -291,14 +293,18 @@ class Reader:
     ) -> Window:
         """Return what was traded by bar, level of price and taker's side: see `store.cells`."""
         return self._session.steadily(
-            lambda: cells.cells(self._session, symbol, venues, bar(length), since, until, step)
+            lambda: cells.cells(self._session, symbol, venues, bar(length), since, until, step, self._kept)
         )
 
     def flow_bars(self, symbol: str, venues: Among, length: str, since: Nanos, until: Nanos) -> Window:
         """Return bars of trades with the extremes of their running delta: see `store.cells`."""
         return self._session.steadily(
-            lambda: cells.flow_bars(self._session, symbol, venues, bar(length), since, until)
+            lambda: cells.flow_bars(self._session, symbol, venues, bar(length), since, until, self._kept)
         )
+
+    def tape(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window:
+        """Return trades one by one, in order; more than can be read so are refused: see `store.cells`."""
+        return self._session.steadily(lambda: cells.tape(self._session, symbol, venues, since, until))
 
     # ── Payments ──────────────────────────────────────────────────────────────────────────────
 

@@ -214,17 +214,17 @@ class Session:
         try:
             found = question()
         except NoData:
-            if self._still():
+            if self.still():
                 raise
         else:
-            if self._still():
+            if self.still():
                 return found
         finally:
             asking.archive = None
         self._known = None
         return question()
 
-    def _still(self) -> bool:
+    def still(self) -> bool:
         """Tell whether the archive is as it was when the question was begun, as far as that matters."""
         asking = self._asking
         if not asking.hot_alone or asking.archive is None:

@@ -103,7 +103,7 @@ def cells_of(found: Window, venues: Sequence[str] | None = None) -> Cells:
 def bars_of(found: Window, bar: Bar, venue: str) -> Bars:
     """Return a venue's bars of a window (`Reader.flow_bars`), a row where something was traded.
 
-    They begin and end at their edges. How far delta ran in quote units the store does not tell: NaN.
+    They begin and end at their edges.
     """
     here = np.array([one == venue for one in found["venue"]], dtype=np.bool_)
 
@@ -114,15 +114,14 @@ def bars_of(found: Window, bar: Bar, venue: str) -> Bars:
         return np.asarray(found[name], dtype=np.float64)[here]
 
     start = whole("open_time")
-    none = np.full(len(start), np.nan)
     return Bars(
         whole("bar"), start, start + bar.length, part("open"), part("high"), part("low"), part("close"),
         part("buy"), part("sell"), part("buy_quote"), part("sell_quote"), whole("trades"),
-        part("delta_high"), part("delta_low"), none, none,
+        part("delta_high"), part("delta_low"), part("delta_high_quote"), part("delta_low_quote"),
     )  # fmt: skip
 
 
-def received(found: Window, venues: Sequence[str], start: Index, length: Nanos) -> Mask:
+def received(found: Window, venues: Sequence[str], start: Index, length: Nanos | Index) -> Mask:
     """Say of bars whether all that was traded in them is known: no venue was unheard at any time of them."""
     whole = np.ones(len(start), dtype=np.bool_)
     for venue in venues:
