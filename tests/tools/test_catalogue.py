@@ -151,8 +151,22 @@ OLD = {
         "history_liquidation_map",
         {"symbol": "BTCUSDT", "since": "-1h", "bins": 5},
     ),
+    "get_orderbook_depth_delta": (
+        {"symbol": "BTCUSDT", "percent": 0.5, "windowSec": 120, "lookbackSec": 1_200, "maxPoints": 5},
+        "orderflow_depth_delta",
+        {
+            "symbol": "BTCUSDT",
+            "venues": ["binance_futures"],
+            "percent": 0.5,
+            "window_sec": 120,
+            "since": "-20m",
+            "max_points": 5,
+        },
+    ),
 }
-NEEDS = {"get_market_snapshot": {"symbol": "BTCUSDT"}}  # what an old name always asked
+NEEDS = {
+    name: {"symbol": "BTCUSDT"} for name in ("get_market_snapshot", "get_orderbook_depth_delta")
+}  # what an old name always asked
 SMALL = {"get_historical_liquidation_data": {"min_value": 100}}  # the fixed market's are smaller than 10,000
 
 
@@ -242,6 +256,7 @@ def test_a_query_that_fits_nothing_says_so_and_names_the_families() -> None:
         "cross_venue",
         "market",
         "history",
+        "orderflow",
         "charts",
         "system",
         "catalogue",

@@ -182,5 +182,21 @@ ALIASES: dict[str, Alias] = {
             {"symbol": "BTCUSDT", "hours": 24, "price_buckets": 20},
             rename={"price_buckets": "bins"},
         ),
+        # ── The order book ────────────────────────────────────────────────────────────────────
+        Alias(
+            name="get_orderbook_depth_delta",
+            tool="orderflow_depth_delta",
+            parameters={
+                "symbol": None,
+                "percent": 1.0,
+                "windowSec": 60,
+                "lookback": None,
+                "lookbackSec": 3_600,
+                "maxPoints": 30,
+            },
+            rename={"windowSec": "window_sec", "maxPoints": "max_points"},
+            ago={"lookback": "s", "lookbackSec": "s"},
+            fixed={"venues": ["binance_futures"]},
+        ),
     )
 }
