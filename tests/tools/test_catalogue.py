@@ -163,9 +163,15 @@ OLD = {
             "max_points": 5,
         },
     ),
+    "get_orderbook_heatmap": (
+        {"symbol": "BTCUSDT", "lookbackMinutes": 20, "maxLevels": 4},
+        "orderflow_heatmap",
+        {"symbol": "BTCUSDT", "venues": ["binance_futures"], "since": "-20m", "top": 4},
+    ),
 }
 NEEDS = {
-    name: {"symbol": "BTCUSDT"} for name in ("get_market_snapshot", "get_orderbook_depth_delta")
+    name: {"symbol": "BTCUSDT"}
+    for name in ("get_market_snapshot", "get_orderbook_depth_delta", "get_orderbook_heatmap")
 }  # what an old name always asked
 SMALL = {"get_historical_liquidation_data": {"min_value": 100}}  # the fixed market's are smaller than 10,000
 

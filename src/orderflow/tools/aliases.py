@@ -198,5 +198,13 @@ ALIASES: dict[str, Alias] = {
             ago={"lookback": "s", "lookbackSec": "s"},
             fixed={"venues": ["binance_futures"]},
         ),
+        Alias(
+            name="get_orderbook_heatmap",
+            tool="orderflow_heatmap",
+            parameters={"symbol": None, "lookbackMinutes": 180, "maxLevels": 15},
+            rename={"maxLevels": "top"},
+            ago={"lookbackMinutes": "m"},
+            fixed={"venues": ["binance_futures"]},
+        ),
     )
 }
