@@ -108,6 +108,16 @@ def top(
     return BookTop(venue, symbol, at, at, tuple(flat), depth=min(len(bids), len(asks)))
 
 
+_LEVELS = [(side, rank, what) for side in ("bid", "ask") for rank in (1, 2, 3) for what in ("price", "qty")]
+
+
+def _level(number: int, side: str, rank: int, what: str) -> str:
+    """Return the SQL of one level of the book of a venue in minute m."""
+    if what == "qty":
+        return str(rank if side == "bid" else 2)
+    return f"100.0 + m + {number} {'-' if side == 'bid' else '+'} {rank / 2}"
+
+
 @lru_cache(maxsize=1)
 def history() -> Reader:
     """Return what is stored: the hour before NOW on two futures venues, a row a minute and stream.
@@ -115,6 +125,9 @@ def history() -> Reader:
     Minute m (0 to 59) has a mid of 100 + m, a trade of 2 coins at it (even ones sold) on binance_futures
     and of 1 coin, 1 higher, on bybit_futures; funding of 0.0001 every hour on the one, of 0.0008 every
     eight on the other; a liquidated long of 3 coins in minute 30; a gap of a minute before NOW.
+
+    Books stand 0.5 apart about the mid: bids of 1, 2 and 3 coins from 0.5 below it, asks of 2 coins
+    each from 0.5 above.
     """
     connection = duckdb.connect()
     tables.create(connection, ["BTCUSDT", "ETHUSDT"])
@@ -142,6 +155,11 @@ def history() -> Reader:
                 "funding_rates",
                 "funding_rate, interval_hours, annualized_pct, next_funding_time",
                 f"{rate}, {hours}, {rate} * 8760 / {hours} * 100, make_timestamp({settles // 1000})",
+            ),
+            (
+                "orderbooks",
+                "depth, sequence, " + ", ".join(f"{side}_{rank}_{what}" for side, rank, what in _LEVELS),
+                "3, m, " + ", ".join(_level(number, *one) for one in _LEVELS),
             ),
             ("open_interest", "open_interest, open_interest_usd, oi_change", "1000.0 + m, NULL, 1"),
         ):

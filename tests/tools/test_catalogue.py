@@ -304,6 +304,23 @@ OLD = {
             "parts": ["imbalances"],
         },
     ),
+    "get_orderbook_depth_delta": (
+        {"symbol": "BTCUSDT", "percent": 0.5, "windowSec": 120, "lookbackSec": 1_200, "maxPoints": 5},
+        "orderflow_depth_delta",
+        {
+            "symbol": "BTCUSDT",
+            "venues": ["binance_futures"],
+            "percent": 0.5,
+            "window_sec": 120,
+            "since": "-20m",
+            "max_points": 5,
+        },
+    ),
+    "get_orderbook_heatmap": (
+        {"symbol": "BTCUSDT", "lookbackMinutes": 20, "maxLevels": 4},
+        "orderflow_heatmap",
+        {"symbol": "BTCUSDT", "venues": ["binance_futures"], "since": "-20m", "top": 4},
+    ),
 }
 NEEDS = {
     one: {"symbol": "BTCUSDT"}
@@ -317,6 +334,8 @@ NEEDS = {
         "get_footprint",
         "get_footprint_statistics",
         "get_orderflow_metrics",
+        "get_orderbook_depth_delta",
+        "get_orderbook_heatmap",
     )
 }  # what an old name always asked
 SMALL = {"get_historical_liquidation_data": {"min_value": 100}}  # the fixed market's are smaller than 10,000

@@ -63,7 +63,14 @@ def frame(since: str = "-1h", bar: str | None = "1m", venues: list[str] | None =
 
 
 def test_some_tools_draw_and_are_a_family() -> None:
-    assert {"chart_cvd", "chart_liquidations", "chart_profile"} <= {one.name for one in DRAWING}
+    assert {
+        "chart_cvd",
+        "chart_footprint",
+        "chart_heatmap",
+        "chart_liquidations",
+        "chart_profile",
+        "chart_structure",
+    } <= {one.name for one in DRAWING}
     assert all(one.family == "charts" and one.name.startswith("chart_") for one in DRAWING)
 
 

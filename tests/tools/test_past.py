@@ -364,7 +364,7 @@ def test_what_is_stored_is_told_series_by_series() -> None:
         "name": "btcusdt_binance_futures_trades", "venue": "binance_futures", "symbol": "BTCUSDT",
         "stream": "trades", "rows": 60, "first": ms(0), "last": ms(59),
     }  # fmt: skip
-    assert (answer.summary["rows"], answer.summary["kind"]) == (4 * 60 + 1, "simulated")
+    assert (answer.summary["rows"], answer.summary["kind"]) == (5 * 60 + 1, "simulated")
     with pytest.raises(NoData, match="NO"):
         tools.call(context(), "history_stats", {"symbol": "NO"})
 

@@ -26,8 +26,8 @@ from orderflow.market.events import (
     Trade,
 )
 from orderflow.market.instruments import Series, venue_id
-from orderflow.market.streams import KEPT, STREAMS
-from orderflow.store import bars, cells, checking, columnar, coverage, payments, statistics, windows
+from orderflow.market.streams import BOOK_LEVELS, KEPT, STREAMS
+from orderflow.store import bars, cells, checking, columnar, coverage, ladders, payments, statistics, windows
 from orderflow.store.answers import Coverage, GapRow, Listing, SeriesRows, Stretch, Trades
 from orderflow.store.bar import bar
 from orderflow.store.checking import Fault
@@ -305,6 +305,26 @@ class Reader:
     def tape(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window:
         """Return trades one by one, in order; more than can be read so are refused: see `store.cells`."""
         return self._session.steadily(lambda: cells.tape(self._session, symbol, venues, since, until))
+
+    def ladders(
+        self,
+        symbol: str,
+        venues: Among,
+        since: Nanos,
+        until: Nanos,
+        *,
+        every: str | None = None,
+        most: int | None = None,
+        levels: int = BOOK_LEVELS,
+        lead: Nanos = 0,
+    ) -> Window:
+        """Return snapshots of order books, a row each, all or the last of each stretch: see `store.ladders`."""
+        step = None if every is None else bar(every)
+        return self._session.steadily(
+            lambda: ladders.ladders(
+                self._session, symbol, venues, since, until, every=step, most=most, levels=levels, lead=lead
+            )
+        )
 
     # ── Payments ──────────────────────────────────────────────────────────────────────────────
 

@@ -186,7 +186,7 @@ class Session:
         if symbol is None or self._lake:  # in a lake the views are of one table, in which rows are found
             return identifier(stream)
         symbol = self.symbol(symbol)
-        if not self._has_archive():
+        if not self.has_archive():
             return identifier(stream)
         archive = self._asking.archive
         if archive is not None and since is not None and archive.last.get((stream, symbol), 0) < since:
@@ -207,7 +207,7 @@ class Session:
         That a window lies in the hot table alone was known before it is read. Where that has changed, the
         named views are asked, which need no such knowledge.
         """
-        if not self._has_archive():
+        if not self.has_archive():
             return question()
         asking = self._asking
         asking.archive, asking.hot_alone = self._known or self._read_archive(), False
@@ -231,7 +231,8 @@ class Session:
             return True
         return self.rows(_EDITION)[0] == asking.archive.edition
 
-    def _has_archive(self) -> bool:
+    def has_archive(self) -> bool:
+        """Tell whether closed days go into files of their own, as `archived` lists them."""
         if self._archives is None:
             asked = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'archived'"
             self._archives = bool(self.rows(asked)[0][0])

@@ -17,6 +17,7 @@ from orderflow.market.events import (
     Quote,
     Ticker,
 )
+from orderflow.market.streams import BOOK_LEVELS
 from orderflow.store.answers import Coverage, GapRow, SeriesRows, Stretch
 from orderflow.store.bars import Source
 from orderflow.store.sandbox import Found, Limits
@@ -100,6 +101,18 @@ class History(Protocol):
     ) -> Window: ...
     def flow_bars(self, symbol: str, venues: Among, length: str, since: Nanos, until: Nanos) -> Window: ...
     def tape(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window: ...
+    def ladders(
+        self,
+        symbol: str,
+        venues: Among,
+        since: Nanos,
+        until: Nanos,
+        *,
+        every: str | None = None,
+        most: int | None = None,
+        levels: int = BOOK_LEVELS,
+        lead: Nanos = 0,
+    ) -> Window: ...
     def settlements(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window: ...
     def funding_comparison(self, symbol: str, venues: Among, since: Nanos, until: Nanos) -> Window: ...
     def liquidation_map(

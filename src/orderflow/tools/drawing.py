@@ -90,15 +90,15 @@ def framed(
     return Frame(asked.symbol, asked.venues, chosen, chosen.begin(asked.since), asked.until)
 
 
-def usual(span: Nanos) -> Bar:
-    """Return the shortest bar of which no more than 150 make up a length of time.
+def usual(span: Nanos, most: int = USUAL_BARS) -> Bar:
+    """Return the shortest bar of which no more than so many make up a length of time.
 
     >>> hour = written("1h").length
     >>> usual(hour).name, usual(4 * hour).name, usual(24 * hour).name, usual(7 * 24 * hour).name
     ('30s', '2m', '10m', '2h')
     """
     every = [written(one) for one in LENGTHS]
-    return next((one for one in every if span <= (USUAL_BARS - 1) * one.length), every[-1])
+    return next((one for one in every if span <= (most - 1) * one.length), every[-1])
 
 
 def candles(frame: Frame, found: Window | None, venue: str) -> "Candles":

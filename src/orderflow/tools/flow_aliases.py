@@ -120,5 +120,29 @@ FLOW_ALIASES: dict[str, Alias] = {
             rename=_BY_TIME,
             fixed={**_A_DAY, "parts": ["imbalances"]},
         ),
+        # ── The order book ────────────────────────────────────────────────────────────────────
+        Alias(
+            name="get_orderbook_depth_delta",
+            tool="orderflow_depth_delta",
+            parameters={
+                "symbol": None,
+                "percent": 1.0,
+                "windowSec": 60,
+                "lookback": None,
+                "lookbackSec": 3_600,
+                "maxPoints": 30,
+            },
+            rename={"windowSec": "window_sec", "maxPoints": "max_points"},
+            ago={"lookback": "s", "lookbackSec": "s"},
+            fixed=_FUTURES,
+        ),
+        Alias(
+            name="get_orderbook_heatmap",
+            tool="orderflow_heatmap",
+            parameters={"symbol": None, "lookbackMinutes": 180, "maxLevels": 15},
+            rename={"maxLevels": "top"},
+            ago={"lookbackMinutes": "m"},
+            fixed=_FUTURES,
+        ),
     )
 }  # fmt: skip
