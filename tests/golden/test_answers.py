@@ -37,7 +37,9 @@ def test_a_changed_answer_is_found_out() -> None:
     one = {"rows": [[1, 2.0], ["a", None]], "summary": {"cvd": 5.0}}
     assert list(differences(one, json.loads(written(one)))) == []
     assert list(differences(one, {**one, "summary": {"cvd": 5.0 + 1e-12}})) == []
-    assert list(differences(one, {**one, "summary": {"cvd": 5.1}})) == ["answer.summary.cvd: 5.0, kept is 5.1"]
+    assert list(differences(one, {**one, "summary": {"cvd": 5.1}})) == [
+        "answer.summary.cvd: 5.0, kept is 5.1"
+    ]
     assert list(differences(one, {**one, "rows": [[1, 2.0]]})) == ["answer.rows has 2 items, kept are 1"]
     assert list(differences({**one, "new": 1}, one)) == ["answer.new is new"]
     assert list(differences([True], [1.5])) == ["answer[0]: True, kept is 1.5"]
