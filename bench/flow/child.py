@@ -25,7 +25,7 @@ FEW = 20_000  # trades to warm up with: compilers run, libraries are loaded
 def measure(contestant: Contestant, question: str, tape: Tape, folder: Path) -> dict[str, object]:
     """Warm up, answer, compare, and time; seconds are those of one run."""
     answer = contestant.answers[question]
-    answer(tape.first(FEW))()()
+    answer(tape.part(end=FEW))()()
     run = answer(tape)
     with np.load(folder / f"{question}.npz") as wanted:
         if differs := wrong(run()(), dict(wanted), contestant.tolerance):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -32,23 +33,28 @@ def fill(tape: Tape) -> None:
         tables.create(connection, [SYMBOL])
         began, ended = int(tape.time[0]), int(tape.time[-1])
         run = runs.begin(connection, "simulated", "bench", started=began, ended=ended)
-        batch = _rows(tape, run.id)
-        connection.register("batch", batch)
-        connection.execute("INSERT INTO trades_hot BY NAME SELECT * FROM batch")
-        connection.unregister("batch")
+        put(connection, "trades", trades(tape, VENUE, run.id))
         tables.checkpoint(connection)
     finally:
         connection.close()
 
 
-def _rows(tape: Tape, run: int) -> pa.Table:
+def put(connection: duckdb.DuckDBPyConnection, stream: str, batch: pa.Table) -> None:
+    """Insert rows into a stream's table."""
+    connection.register("batch", batch)
+    connection.execute(f"INSERT INTO {stream}_hot BY NAME SELECT * FROM batch")  # noqa: S608 - a declared name
+    connection.unregister("batch")
+
+
+def trades(tape: Tape, venue: str, run: int) -> pa.Table:
+    """Return a tape as rows of a venue, each with its own id."""
     many = len(tape.time)
     ids = np.arange(1, many + 1)
     stamp = pa.array(tape.time // _NS, pa.timestamp("us"))
     return pa.table(
         {
-            "venue": _same(VENUE, many), "symbol": _same(SYMBOL, many), "id": ids, "timestamp": stamp,
-            "received": stamp, "clock": _same("venue", many), "source": _same("simulated", many),
+            "venue": same(venue, many), "symbol": same(SYMBOL, many), "id": ids, "timestamp": stamp,
+            "received": stamp, "clock": same("venue", many), "source": same("simulated", many),
             "run": np.full(many, run, dtype=np.int32), "trade_id": pa.array(ids).cast(pa.string()),
             "price": tape.price, "quantity": tape.size, "value": tape.price * tape.size,
             "side": pa.DictionaryArray.from_arrays(tape.is_buy.astype(np.int32), ["sell", "buy"]),
@@ -57,7 +63,8 @@ def _rows(tape: Tape, run: int) -> pa.Table:
     )  # fmt: skip
 
 
-def _same(text: str, times: int) -> pa.DictionaryArray:
+def same(text: str, times: int) -> pa.DictionaryArray:
+    """Return a column of one text."""
     return pa.DictionaryArray.from_arrays(np.zeros(times, dtype=np.int32), [text])
 
 

@@ -87,7 +87,7 @@ def _run(results: Results, one: Contestant, key: Key, folder: Path, cpu: int) ->
 
 def _environment() -> dict[str, str]:
     """Return the environment of a contestant: threads beyond the one core would only wait for it."""
-    alone = {name: "1" for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")}
+    alone = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
     return {**os.environ, **alone}
 
 

@@ -18,9 +18,7 @@ from orderflow.flow.value_area import ValueArea
 
 
 def _cells(tape: Tape, length: int, step: float) -> Cells:
-    return cells(
-        time_bars(tape.time, length), levels(tape.price, step), tape.size, tape.price, tape.is_buy
-    )
+    return cells(time_bars(tape.time, length), levels(tape.price, step), tape.size, tape.price, tape.is_buy)
 
 
 def _bars(tape: Tape) -> Bars:

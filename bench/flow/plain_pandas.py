@@ -9,9 +9,7 @@ from bench.flow.tape import Tape
 
 
 def _frame(tape: Tape) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"time": tape.time, "price": tape.price, "size": tape.size, "is_buy": tape.is_buy}
-    )
+    return pd.DataFrame({"time": tape.time, "price": tape.price, "size": tape.size, "is_buy": tape.is_buy})
 
 
 def _levels(price: pd.Series, step: float) -> pd.Series:
@@ -28,7 +26,9 @@ def _grouped(trades: pd.DataFrame) -> pd.DataFrame:
             "sell": trades["size"].where(~trades["is_buy"], 0.0),
         }
     )
-    found = keyed.groupby(["bar", "level"]).agg(buy=("buy", "sum"), sell=("sell", "sum"), trades=("buy", "size"))
+    found = keyed.groupby(["bar", "level"]).agg(
+        buy=("buy", "sum"), sell=("sell", "sum"), trades=("buy", "size")
+    )
     return found.reset_index()
 
 
@@ -79,9 +79,7 @@ def _cvd(tape: Tape) -> Run:
         bar, size = trades["time"] // BAR, trades["size"]
         buy, sell = size.where(trades["is_buy"], 0.0), size.where(~trades["is_buy"], 0.0)
         signed = buy - sell
-        found = pd.DataFrame(
-            {"bar": bar, "buy": buy, "sell": sell, "running": signed.groupby(bar).cumsum()}
-        )
+        found = pd.DataFrame({"bar": bar, "buy": buy, "sell": sell, "running": signed.groupby(bar).cumsum()})
         bars = found.groupby("bar").agg(
             buy=("buy", "sum"), sell=("sell", "sum"), high=("running", "max"), low=("running", "min")
         )

@@ -75,14 +75,21 @@ def wrong(found: Answer, wanted: Answer, tolerance: float) -> list[str]:
 
 def _cells(tape: Tape) -> tuple[Answer, npt.NDArray[np.int64]]:
     """Return bought, sold and trades of each pair of bar and level, and where each bar begins among them."""
-    pair = np.stack((tape.time // BAR, levels(tape.price, STEP)))
-    (bar, level), place = np.unique(pair, axis=1, return_inverse=True)
-    place, many = place.reshape(-1), len(bar)
+    pair, place = np.unique(_paired(tape.time // BAR, levels(tape.price, STEP)), return_inverse=True)
+    (bar, level), many = np.divmod(pair, _WIDE), len(pair)
     buy = np.bincount(place, np.where(tape.is_buy, tape.size, 0.0), many)
     sell = np.bincount(place, np.where(tape.is_buy, 0.0, tape.size), many)
     first = np.flatnonzero(np.diff(bar, prepend=-1))
     trades = np.bincount(place, minlength=many)
     return {"bar": bar, "level": level, "buy": buy, "sell": sell, "trades": trades}, first
+
+
+_WIDE = 1 << 31  # more than there are levels, bars or periods
+
+
+def _paired(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return pairs of whole numbers as one each, in the same order."""
+    return one * _WIDE + other
 
 
 def _footprint(tape: Tape) -> Answer:
@@ -92,13 +99,13 @@ def _footprint(tape: Tape) -> Answer:
 
 def _volume_profile(tape: Tape) -> Answer:
     level, place = np.unique(levels(tape.price, BIN), return_inverse=True)
-    volume = np.bincount(place, tape.size)
+    volume = np.bincount(place, tape.size).astype(np.float64)
     return {"level": level, "volume": volume, **_areas(level, volume)}
 
 
 def _market_profile(tape: Tape) -> Answer:
-    pairs = np.unique(np.stack((levels(tape.price, ROW), tape.time // PERIOD)), axis=1)
-    level, tpos = np.unique(pairs[0], return_counts=True)
+    pairs = np.unique(_paired(levels(tape.price, ROW), tape.time // PERIOD))
+    level, tpos = np.unique(pairs // _WIDE, return_counts=True)
     return {"level": level, "tpos": tpos, **_areas(level, tpos.astype(float))}
 
 

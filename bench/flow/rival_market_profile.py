@@ -15,7 +15,10 @@ def _volume_profile(tape: Tape) -> Run:
     def run() -> Told:
         found = MarketProfile(frame, tick_size=BIN)[frame.index[0] : frame.index[-1]]
         volume = found.profile
-        return lambda: {"level": (volume.index.to_numpy() / BIN).round().astype(int), "volume": volume.to_numpy()}
+        return lambda: {
+            "level": (volume.index.to_numpy() / BIN).round().astype(int),
+            "volume": volume.to_numpy(),
+        }
 
     return run
 

@@ -26,13 +26,13 @@ class Tape(NamedTuple):
     is_buy: npt.NDArray[np.bool_]
     store: Path
 
-    def first(self, rows: int) -> "Tape":
-        """Return the first trades alone."""
+    def part(self, begin: int = 0, end: int | None = None) -> "Tape":
+        """Return the trades [begin, end) alone."""
         return self._replace(
-            time=self.time[:rows],
-            price=self.price[:rows],
-            size=self.size[:rows],
-            is_buy=self.is_buy[:rows],
+            time=self.time[begin:end],
+            price=self.price[begin:end],
+            size=self.size[begin:end],
+            is_buy=self.is_buy[begin:end],
         )
 
 
