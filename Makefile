@@ -10,6 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 BASE  := $(VENV)/.installed-base
 DEV   := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
+APART := $(VENV)/rivals/finmlkit
 
 CODE := src tests bench requirements docs deploy
 
@@ -41,7 +42,7 @@ format: $(DEV) ## rewrite the code as `check` wants it
 catalogue: $(BASE) ## print docs/catalogue.md from the declarations
 	$(BIN)/python docs/print_catalogue.py
 
-bench: $(BENCH) ## our speed beside the rivals', on the same frames; writes bench/RESULTS.md
+bench: $(BENCH) ## our speed beside the rivals', on the same frames and trades; writes bench/RESULTS.md
 	$(BIN)/python -m bench $(ARGS)
 
 lock: $(BASE) ## resolve every dependency anew and write requirements/*.txt
@@ -66,6 +67,8 @@ $(DEV): requirements/dev.txt $(BASE)
 	$(PIP) install --quiet -r requirements/dev.txt
 	@touch $@
 
-$(BENCH): requirements/bench.txt $(DEV)
+$(BENCH): requirements/bench.txt requirements/finmlkit.txt $(DEV)
 	$(PIP) install --quiet -r requirements/bench.txt
+	$(PYTHON) -m venv $(APART)
+	$(APART)/bin/python -m pip --disable-pip-version-check install --quiet -r requirements/finmlkit.txt
 	@touch $@

@@ -23,6 +23,8 @@ PACKAGES = (
     "uvloop",
     "pyarrow",
     "numpy",
+    "pandas",
+    "polars",
 )
 
 
@@ -98,12 +100,19 @@ FIGURE_GOALS = (
 )
 
 
-def document(results: Results, notes: list[str], remarks: list[str]) -> str:
-    """The whole of bench/RESULTS.md; `remarks` tell how recordings were prepared for all contestants."""
-    parts = [
+def document(*sections: list[str]) -> str:
+    """The whole of bench/RESULTS.md, made of what was measured."""
+    head = [
         "# Results of `make bench`",
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC. {machine()}",
         f"Versions: {versions()}.",
+    ]
+    return "\n\n".join([*head, *(part for section in sections for part in section)]) + "\n"
+
+
+def decoding(results: Results, notes: list[str], remarks: list[str]) -> list[str]:
+    """Return the parts about frames; `remarks` tell how recordings were prepared for all contestants."""
+    return [
         *notes,
         "CPU time of the run alone, one process each on one pinned core, rounds interleaved; medians over the"
         " rounds. A ratio is the median of the ratios of neighbouring runs. Ratios drift by about a fifth from"
@@ -125,14 +134,13 @@ def document(results: Results, notes: list[str], remarks: list[str]) -> str:
         "\n".join(f"- **{one.name}**: {one.about}." for one in results.scenarios()),
         *_absent(results),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
 def _absent(results: Results) -> Iterator[str]:
     if results.absent:
         yield "## Not measured"
         rows = [[name, recording, why] for (name, recording), why in results.absent.items()]
-        yield _markdown(["contestant", "recording", "why"], rows)
+        yield markdown(["contestant", "recording", "why"], rows)
 
 
 def table(results: Results) -> str:
@@ -151,7 +159,7 @@ def table(results: Results) -> str:
         costs = [_cell(cost(results, name, recording), 1e6) for name in names]
         ratios = [_cell(ratio(results, name, recording)) for name in others]
         rows.append([recording, f"{messages:,}", *costs, *ratios])
-    return _markdown(head, rows)
+    return markdown(head, rows)
 
 
 def memory(results: Results) -> str:
@@ -167,7 +175,7 @@ def memory(results: Results) -> str:
             peak, grown = median(one.peak_mb for one in runs), median(one.grown_mb for one in runs)
             cells.append(f"{peak:.0f} MB (+{grown:.1f})")
         rows.append(cells)
-    return _markdown(["recording", *names], rows)
+    return markdown(["recording", *names], rows)
 
 
 def goals(results: Results) -> str:
@@ -183,7 +191,7 @@ def goals(results: Results) -> str:
         rows.append([goal.says(), *cells])
     for figure_goal in FIGURE_GOALS:
         rows.append(figure_goal.row(_values(results, figure_goal)))
-    return _markdown(["goal", "median", "worst", "median against the goal"], rows)
+    return markdown(["goal", "median", "worst", "median against the goal"], rows)
 
 
 def _values(results: Results, goal: FigureGoal) -> list[float]:
@@ -230,7 +238,7 @@ def _figures(results: Results) -> Iterator[str]:
     ]
     if rows:
         yield "## Other figures"
-        yield _markdown(["scenario", "recording", "figure", "median"], rows)
+        yield markdown(["scenario", "recording", "figure", "median"], rows)
 
 
 def machine() -> str:
@@ -262,6 +270,7 @@ def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines()
 
 
-def _markdown(head: list[str], rows: list[list[str]]) -> str:
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

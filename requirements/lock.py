@@ -1,7 +1,8 @@
 """Writes the locks beside this file: exact versions, resolved together by pip, without an address or a hash.
 
 One resolution covers everything, so a package has one version whichever lock names it: what is tested
-and what is measured is what runs. Each lock holds what it adds to the one that it begins with.
+and what is measured is what runs. Each lock holds what it adds to the one that it begins with. A rival that
+cannot live with the others is resolved apart, for an environment of its own.
 
     .venv/bin/python requirements/lock.py        (or: make lock)
 """
@@ -22,6 +23,8 @@ LOCKS = {
     "dev": ("what tests and checks", "base", [".[dev]"]),
     "bench": ("the rivals that `make bench` measures", "dev", [".[dev,bench]"]),
 }
+
+APART = {"finmlkit": ("a rival that wants an older numpy and pandas", ["finmlkit==0.1.11"])}
 
 Pins = dict[str, str]
 
@@ -47,6 +50,12 @@ def lines(pins: Pins) -> list[str]:
     return [f"{name}=={version}" for name, version in sorted(pins.items())]
 
 
+def write(name: str, about: str, parent: str | None, own: Pins) -> None:
+    head = [f"# {name}: {about}. Written by requirements/lock.py; change pyproject.toml and run `make lock`."]
+    head += [f"-r {parent}.txt"] if parent else []
+    (HERE / f"{name}.txt").write_text("\n".join([*head, *lines(own)]) + "\n")
+
+
 def main() -> None:
     everything = resolved(LOCKS["bench"][2], {})
     written: dict[str, Pins] = {}
@@ -55,12 +64,12 @@ def main() -> None:
         inherited = written.get(parent, {}) if parent else {}
         written[name] = inherited | pins
         own = {one: version for one, version in pins.items() if one not in inherited}
-        head = [
-            f"# {name}: {about}. Written by requirements/lock.py; change pyproject.toml and run `make lock`."
-        ]
-        head += [f"-r {parent}.txt"] if parent else []
-        (HERE / f"{name}.txt").write_text("\n".join([*head, *lines(own)]) + "\n")
+        write(name, about, parent, own)
         print(f"requirements/{name}.txt: {len(own)} of {len(written[name])} pins")
+    for name, (about, wanted) in APART.items():
+        pins = resolved(wanted, {})
+        write(name, about, None, pins)
+        print(f"requirements/{name}.txt: {len(pins)} pins, apart")
 
 
 if __name__ == "__main__":

@@ -176,13 +176,13 @@ def test_a_run_is_the_recordings_and_not_the_day_on_which_it_was_replayed(
     assert found.settings == {"recording": "spot.jsonl", "book_interval_ms": 500}
 
 
-def test_a_recording_without_times_begins_when_its_first_event_was(
+def test_a_recording_without_times_lasts_from_its_first_event_to_its_last(
     tmp_path: Path, database: duckdb.DuckDBPyConnection
 ) -> None:
     replay([capture(tmp_path, lines(timed=False))], database, ALL)
     found = runs.last(database)
     assert found is not None
-    assert (found.started, found.ended) == (T * MS, T * MS)
+    assert (found.started, found.ended) == (T * MS, (T + 63_900) * MS)  # the last candle is told a minute ahead
 
 
 def test_several_recordings_are_several_runs_whose_data_do_not_join(
@@ -249,6 +249,8 @@ def test_an_archive_of_trades_becomes_trades(
     assert database.execute("SELECT DISTINCT venue, symbol, clock, received FROM trades").fetchall() == [
         (SPOT, BTC, "venue", None)
     ]
+    run = runs.last(database)
+    assert run is not None and (run.started, run.ended) == (T * MS, (T + 5) * MS)  # what was collected: as long as its rows
     assert replay([path], database, ALL).written == {}
 
 

@@ -122,15 +122,17 @@ def _replay_file(
     pipeline = Pipeline(venues, writer, Live(kind), book_interval_ms=book_interval_ms)
     pipeline.only(found.about.get("symbols"))
     pipeline.learn(listed)
+    last: Sequence[Frame] = first
     try:
         for batch in _chained(first, batches):
+            last = batch
             pipeline.take(batch)
             if writer.waiting >= FLUSH_ROWS:
                 report.written += Counter(writer.flush().rows)
                 tell(pipeline.tally.frames)
     finally:
         report.written += Counter(writer.flush().rows)
-        runs.end(connection, run, max(pipeline.last_ts, run.started))
+        runs.end(connection, run, max(pipeline.last_ts or _ended(last, venues), run.started))
         report.add(pipeline.tally)
         report.frames += found.sent.total()
         report.ignored += found.sent
@@ -201,6 +203,11 @@ def _began(frames: Sequence[Frame], venues: dict[str, Venue]) -> Nanos:
         if event.ts_event is not None:
             return event.ts_event
     return 0
+
+
+def _ended(frames: Sequence[Frame], venues: dict[str, Venue]) -> Nanos:
+    """Return the latest time that frames tell: rows of a table were received by nobody, and say when they happened."""
+    return max((event.ts_event for event in _events(frames, venues) if event.ts_event is not None), default=0)
 
 
 def _events(frames: Sequence[Frame], venues: dict[str, Venue]) -> Iterator[Event]:
