@@ -182,7 +182,10 @@ def test_a_recording_without_times_lasts_from_its_first_event_to_its_last(
     replay([capture(tmp_path, lines(timed=False))], database, ALL)
     found = runs.last(database)
     assert found is not None
-    assert (found.started, found.ended) == (T * MS, (T + 63_900) * MS)  # the last candle is told a minute ahead
+    assert (found.started, found.ended) == (
+        T * MS,
+        (T + 63_900) * MS,
+    )  # the last candle is told a minute ahead
 
 
 def test_several_recordings_are_several_runs_whose_data_do_not_join(
@@ -250,7 +253,10 @@ def test_an_archive_of_trades_becomes_trades(
         (SPOT, BTC, "venue", None)
     ]
     run = runs.last(database)
-    assert run is not None and (run.started, run.ended) == (T * MS, (T + 5) * MS)  # what was collected: as long as its rows
+    assert run is not None and (run.started, run.ended) == (
+        T * MS,
+        (T + 5) * MS,
+    )  # what was collected: as long as its rows
     assert replay([path], database, ALL).written == {}
 
 

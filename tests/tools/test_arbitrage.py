@@ -87,7 +87,9 @@ def test_an_empty_side_is_null_and_never_zero() -> None:
 
 @pytest.mark.parametrize("name", ["xv_prices", "xv_spreads", "xv_arbitrage", "system_health", "find_tools"])
 def test_simulated_data_say_so_in_every_answer(name: str) -> None:
-    arguments: dict[str, Any] = {"xv_spreads": {"symbol": "BTCUSDT"}, "find_tools": {"query": "price"}}.get(name, {})
+    arguments: dict[str, Any] = {"xv_spreads": {"symbol": "BTCUSDT"}, "find_tools": {"query": "price"}}.get(
+        name, {}
+    )
     assert asked(name, **arguments).meta.source == "simulated"
 
 

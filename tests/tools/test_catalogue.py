@@ -249,7 +249,7 @@ OLD = {
             "symbol": "BTCUSDT",
             "venues": ["binance_futures"],
             "period": 10,
-            "step": 5,
+            "size": 5,
             "view": "rows",
             "limit": 240,
         },

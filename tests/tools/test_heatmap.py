@@ -44,7 +44,7 @@ def two_minutes() -> Stored:
 
 
 def of_minutes(market: Stored, minutes: int, **arguments: Any) -> Answer:
-    return asked(market, bar="1m", bin=1, since=BEGIN, until=BEGIN + 60_000 * minutes, **arguments)
+    return asked(market, bar="1m", size=1, since=BEGIN, until=BEGIN + 60_000 * minutes, **arguments)
 
 
 def test_bins_are_as_they_are_now_and_as_they_were() -> None:
@@ -69,7 +69,7 @@ def test_few_bins_are_the_largest_of_now() -> None:
 
 
 def test_a_bin_in_which_the_known_levels_end_is_a_lower_bound_and_says_so() -> None:
-    wide = asked(two_minutes(), bar="1m", bin=4, since=BEGIN, until=BEGIN + 120_000)
+    wide = asked(two_minutes(), bar="1m", size=4, since=BEGIN, until=BEGIN + 120_000)
     found = {(row["side"], row["price_from"]): row for row in rows(wide)}
     # bins of 4: bids are known from 90 on, so that of 88 to 92 only 90 and 91 are
     edge, inside = found["bid", 88.0], found["bid", 92.0]
@@ -128,7 +128,7 @@ def test_a_wall_that_stands_does_and_the_largest_are_told_beside_the_bins() -> N
 def test_bins_that_are_left_out_fit_the_reach_of_the_book() -> None:
     answer = asked(two_minutes(), since=BEGIN, until=BEGIN + 360_000)
     # nine levels of 1 reach 9.5 from the mid: 1 is the largest round step of which five fit
-    assert (answer.summary["bin"], answer.summary["tick"]) == (1.0, 1.0)
+    assert (answer.summary["size"], answer.summary["tick"]) == (1.0, 1.0)
     assert answer.summary["bars"] == {"expected": 36, "known": 36} and answer.summary["bar"] == "10s"
 
 
@@ -158,11 +158,11 @@ def test_every_view_keeps_the_budget_and_has_the_block_of_quality(view: str) -> 
 
 def test_bad_questions_are_refused_with_what_is_allowed() -> None:
     with pytest.raises(InvalidArgument, match="no whole ticks") as raised:
-        asked(two_minutes(), bin=1.5, since=BEGIN, until=BEGIN + 120_000)
-    assert raised.value.hint == "bin=2"
+        asked(two_minutes(), size=1.5, since=BEGIN, until=BEGIN + 120_000)
+    assert raised.value.hint == "size=2"
     with pytest.raises(InvalidArgument, match="intervals"):
         asked(bar="1s", since="-1h")
-    for wrong in ({"bin": 0}, {"view": "x"}, {"top": 0}, {"wall_times": 1}, {"bar": "x"}):
+    for wrong in ({"size": 0}, {"view": "x"}, {"top": 0}, {"wall_times": 1}, {"bar": "x"}):
         with pytest.raises(InvalidArgument):
             asked(**wrong)
     with pytest.raises(NoData, match="orderbooks"):
@@ -191,7 +191,8 @@ def test_a_picture_tells_what_is_seen_and_is_the_same_twice() -> None:
     market = two_minutes()
     market.trade(70, 101.0, 2.5, bought=True)
     first, second = (
-        asked(market, "chart_heatmap", bar="10s", bin=1, since=BEGIN, until=BEGIN + 360_000) for _ in range(2)
+        asked(market, "chart_heatmap", bar="10s", size=1, since=BEGIN, until=BEGIN + 360_000)
+        for _ in range(2)
     )
     assert first.picture is not None and second.picture is not None
     assert first.picture.png == second.picture.png and first.picture.told["type"] == PNG
@@ -206,7 +207,7 @@ def test_a_picture_tells_what_is_seen_and_is_the_same_twice() -> None:
 
 
 def test_a_gap_changes_the_picture_and_is_told() -> None:
-    window = {"bar": "10s", "bin": 1, "since": BEGIN, "until": BEGIN + 360_000}
+    window = {"bar": "10s", "size": 1, "since": BEGIN, "until": BEGIN + 360_000}
     market = two_minutes()
     whole = asked(market, "chart_heatmap", **window).picture
     market.gap(60, 119.9)

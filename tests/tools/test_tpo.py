@@ -29,7 +29,7 @@ def traded(*minutes: tuple[float, ...]) -> list[Minute]:
 #                                     10  A....
 PATH = traded((10, 11), (12,), (11,), (12, 13), (12,), (13,), (12,), (14,), (13,), (15, 14))
 ONE = stored({BINANCE: PATH})
-HERE: dict[str, Any] = {"symbol": "BTCUSDT", "since": ms(0, 10), "period": 2, "step": 1}
+HERE: dict[str, Any] = {"symbol": "BTCUSDT", "since": ms(0, 10), "period": 2, "size": 1}
 
 
 def asked(known: Context = ONE, /, tool: str = "orderflow_tpo", **arguments: Any) -> Answer:
@@ -70,11 +70,11 @@ def test_a_profile_by_hand() -> None:
     # 13, 14 and 15 above; 10 and 11 below: bought 2 of the 6 and 1 of the 3
     assert (found["tpos_above"], found["tpos_below"]) == (6, 3)
     assert (found["delta_above"], found["delta_below"]) == (-2.0, -1.0)
-    assert (answer.summary["step"], answer.summary["data_quality"]["grade"]) == (1, "complete")
+    assert (answer.summary["size"], answer.summary["data_quality"]["grade"]) == (1, "complete")
 
 
 def test_rows_have_their_letters_and_say_what_is_value() -> None:
-    every = rows(asked(**HERE, view="rows", value_area=50))
+    every = rows(asked(**HERE, view="rows", value_area_pct=50))
     assert [(row["price"], row["letters"]) for row in every] == [
         (15, "E"), (14, "DE"), (13, "BCE"), (12, "ABCD"), (11, "AB"), (10, "A"),
     ]  # fmt: skip
@@ -109,7 +109,7 @@ def test_what_is_under_way_is_developing_and_looks_at_nothing_later() -> None:
 
 def test_sessions_of_a_day_by_their_hours() -> None:
     hours = "X=23:50-23:56,Y=23:56-24:00,Z=00:10-01:00"
-    args: dict[str, Any] = {"symbol": "BTCUSDT", "sessions": hours, "period": 2, "step": 1}
+    args: dict[str, Any] = {"symbol": "BTCUSDT", "sessions": hours, "period": 2, "size": 1}
     every = rows(asked(**args, date="2025-11-20"))
     assert [row["profile"] for row in every] == ["2025-11-20 Y", "2025-11-20 X", "2025-11-20 Z"]
     y, x, z = every
@@ -127,7 +127,7 @@ def test_sessions_of_a_day_by_their_hours() -> None:
 
 def test_sessions_can_be_put_together_and_taken_apart() -> None:
     hours: dict[str, Any] = {
-        "symbol": "BTCUSDT", "sessions": "X=23:50-23:56,Y=23:56-24:00", "period": 2, "step": 1, "date": "2025-11-20",
+        "symbol": "BTCUSDT", "sessions": "X=23:50-23:56,Y=23:56-24:00", "period": 2, "size": 1, "date": "2025-11-20",
     }  # fmt: skip
     both = one(asked(**hours, merge=True))
     alone = one(asked(**HERE))
@@ -170,7 +170,7 @@ def test_the_usual_step_makes_a_legible_profile() -> None:
     known = stored({BINANCE: lines(*(1_000 + 7 * at for at in range(60)))})
     answer = asked(known, symbol="BTCUSDT", since="-1h", view="rows")
     # 413 units in at most 60 rows: the next of 1, 2 and 5 is 10
-    assert answer.summary["step"] == 10 and len(answer.rows) == 42
+    assert answer.summary["size"] == 10 and len(answer.rows) == 42
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_day_without_trades_says_what_there_is() -> None:
 def test_a_long_answer_keeps_its_budget() -> None:
     known = stored({BINANCE: lines(*(100 + 13 * at % 97 for at in range(600)))})
     for view in ("profiles", "rows", "periods", "single_prints"):
-        answer = asked(known, symbol="BTCUSDT", since="-10h", period=10, step=1, view=view, max_tokens=2_000)
+        answer = asked(known, symbol="BTCUSDT", since="-10h", period=10, size=1, view=view, max_tokens=2_000)
         assert tokens(as_text(answer)) <= 2_000
 
 
@@ -213,7 +213,7 @@ def test_the_old_name_answers_with_its_parameters() -> None:
         tool="get_tpo_profile", **args, periodMinutes=2, tickSize=1, valueAreaPercent=50, useVolumeForVA=True,
         includePeriodProfiles=True, includeSinglePrints=True, tailMinLength=1, ibPeriods=3,
     )  # fmt: skip
-    new = asked(**args, period=2, step=1, value_area=50, tail=1, balance=3)
+    new = asked(**args, period=2, size=1, value_area_pct=50, tail=1, balance=3)
     assert old.rows == new.rows and old.columns == new.columns
     levels = asked(
         tool="get_tpo_profile", **args, periodMinutes=2, tickSize=1, includeLevels="true", maxLevels=3
@@ -225,9 +225,9 @@ def test_the_old_name_answers_with_its_parameters() -> None:
 
 
 def test_pages_are_of_one_moment_however_late_the_next_is_asked() -> None:
-    first = asked(symbol="BTCUSDT", period=2, step=1, view="rows", limit=2)
+    first = asked(symbol="BTCUSDT", period=2, size=1, view="rows", limit=2)
     later = type(ONE)(**{**ONE.__dict__, "clock": lambda: NOW + 30 * MINUTE})
     second = tools.call(later, "orderflow_tpo", {"next": first.meta.next, "max_tokens": 8_000})
     assert first.meta.window is not None and second.meta.window == first.meta.window
     assert first.meta.window.until == NOW // MS
-    assert first.rows + second.rows == asked(symbol="BTCUSDT", period=2, step=1, view="rows").rows[:4]
+    assert first.rows + second.rows == asked(symbol="BTCUSDT", period=2, size=1, view="rows").rows[:4]

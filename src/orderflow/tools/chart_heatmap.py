@@ -44,7 +44,7 @@ def chart_heatmap(
     since: Instant = "-1h",
     until: Instant = "now",
     bar: str | None = None,
-    bin: Annotated[float, Range(gt=0)] | None = None,
+    size: Annotated[float, Range(gt=0)] | None = None,
 ) -> Answer:
     """Resting size of the order book by price and time, with what takers bought and sold as circles, and the mid.
 
@@ -56,14 +56,14 @@ def chart_heatmap(
         since: begin, as -1h, ISO 8601 or epoch milliseconds
         until: end
         bar: length, as 10s, 1m; 60 to 150 bars when left out
-        bin: of prices in quote units; about 200 when left out
+        size: of a bin in quote units; about 200 when left out
     """
     from orderflow.charts.heatmap import Resting, heatmap
 
     asked = booked_in(ask, symbol, venues, since, until)
     frame = framed(ask, symbol, asked.venues, since, until, bar)
     asked = msgspec.structs.replace(asked, since=frame.since)
-    found = heat(ask, asked, frame.bar.length, bin, USUAL_BINS)
+    found = heat(ask, asked, frame.bar.length, size, USUAL_BINS)
     every = walls_of(ask, asked, found)
     venue = heard(found.found)[0]
     units = traded(ask, frame.symbol, venue)

@@ -82,7 +82,7 @@ FLOW_ALIASES: dict[str, Alias] = {
                 "tailMinLength": 2, "ibPeriods": 2,
             },
             rename={
-                "periodMinutes": "period", "tickSize": "step", "valueAreaPercent": "value_area", "maxLevels": "limit",
+                "periodMinutes": "period", "tickSize": "size", "valueAreaPercent": "value_area_pct", "maxLevels": "limit",
                 "tailMinLength": "tail", "ibPeriods": "balance",
             },
             # both value areas, periods and single prints are there in any case

@@ -150,7 +150,7 @@ def _steps(tick: float, size: float) -> tuple[float, int]:
     if size < tick and abs(tick / size - round(tick / size)) <= _NEARLY * tick / size:
         return size, 1  # a tick that is reckoned from prices may be coarser than the venue's
     near = max(1, ticks) * tick
-    raise InvalidArgument(f"bins of {size:g} are no whole ticks of {tick:g}", hint=f"bin={near:.12g}")
+    raise InvalidArgument(f"bins of {size:g} are no whole ticks of {tick:g}", hint=f"size={near:.12g}")
 
 
 def _known_sum(parts: Sequence[Column]) -> Column:

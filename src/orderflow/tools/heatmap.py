@@ -54,7 +54,7 @@ def orderflow_heatmap(
     since: Instant = "-1h",
     until: Instant = "now",
     bar: str | None = None,
-    bin: Annotated[float, Range(gt=0)] | None = None,
+    size: Annotated[float, Range(gt=0)] | None = None,
     view: Literal["bins", "matrix", "walls"] = "bins",
     top: Annotated[int, Range(ge=1, le=100)] = 15,
     wall_times: Annotated[float, Range(gt=1)] = 5.0,
@@ -70,14 +70,14 @@ def orderflow_heatmap(
         since: begin, as -1h, ISO 8601 or epoch milliseconds
         until: end
         bar: length of an interval, as 1m; at most 60 when left out
-        bin: of prices in quote units; about 40 bins when left out
+        size: of a bin in quote units; about 40 bins when left out
         view: what the rows are
         top: bins a side
         wall_times: least size of a wall, in medians of its side
     """
     asked = booked_in(ask, symbol, venues, since, until)
     length = usual(asked.until - asked.since, USUAL_INTERVALS) if bar is None else written(bar)
-    found = heat(ask, asked, length.length, bin, USUAL_BINS, fine=True)
+    found = heat(ask, asked, length.length, size, USUAL_BINS, fine=True)
     every = walls_of(ask, asked, found, wall_times)
     columns: dict[str, str] = {"bins": BINS, "matrix": _MATRIX, "walls": _WALLS}[view]
     rows = {
@@ -241,7 +241,7 @@ def summary_of(found: Heat, every: list[VenueWall], bar: str) -> dict[str, Any]:
     return {
         "mid": found.mid,
         "bar": bar,
-        "bin": found.size,
+        "size": found.size,
         "tick": found.tick,
         "first_bar": int(one.start[0]) // MS,
         "bars": {"expected": len(one.start), "known": int(np.count_nonzero(covered > 0))},

@@ -24,7 +24,7 @@ from orderflow.tools.spec import Ask, Instant, VenueId, tool
 from orderflow.tools.times import instant
 from orderflow.tools.tpo_rows import COLUMNS, PARTS, Rules, Shown, View, rows, single_print_rows
 
-USUAL_ROWS = 60  # of the range of all that is shown, where no step is asked for
+USUAL_ROWS = 60  # of the range of all that is shown, where no size is asked for
 MOST_SINGLES = 8  # runs of single prints that are told beside the profiles: the longest
 ALGORITHM = "market profile 1"
 
@@ -50,8 +50,8 @@ def orderflow_tpo(
     sessions: str = DEFAULT,
     zone: str = "UTC",
     period: Annotated[int, Range(ge=1, le=1440)] = 30,
-    step: Annotated[float, Range(gt=0)] | None = None,
-    value_area: Annotated[float, Range(gt=0, le=100)] = 70.0,
+    size: Annotated[float, Range(gt=0)] | None = None,
+    value_area_pct: Annotated[float, Range(gt=0, le=100)] = 70.0,
     by: Literal["base", "quote"] = "base",
     tail: Annotated[int, Range(ge=1, le=100)] = TAIL,
     balance: Annotated[int, Range(ge=1, le=48)] = BALANCE,
@@ -74,8 +74,8 @@ def orderflow_tpo(
         sessions: their hours
         zone: of the hours, IANA
         period: minutes of a letter
-        step: height of a row in quote units; about 60 rows when left out
-        value_area: percent
+        size: height of a row in quote units; about 60 rows when left out
+        value_area_pct: percent
         by: of volumes
         tail: single prints that make a tail
         balance: periods of the initial balance
@@ -91,18 +91,18 @@ def orderflow_tpo(
     length = _length(period, wanted)
     bars = _bars(ask, asked, length)
     tick = traded(ask, asked.symbol, bars.venue).tick
-    height = step or usual_step(float(np.nanmin(bars.low)), float(np.nanmax(bars.high)), tick, USUAL_ROWS)
+    height = size or usual_step(float(np.nanmin(bars.low)), float(np.nanmax(bars.high)), tick, USUAL_ROWS)
     found = ask.history.cells(
         asked.symbol, asked.venues, f"{length // MINUTE}m", asked.since, asked.until, height
     )
     cells = cells_of(found)
-    rules = Rules(value_area / 100, by, tail, balance, period * MINUTE, now)
+    rules = Rules(value_area_pct / 100, by, tail, balance, period * MINUTE, now)
     shown = [_shown(one, bars, cells, height, length, rules) for one in wanted]
     shown = _composed(shown, split, merge, rules.period)
     made = answer(
         ask, found, COLUMNS[view], rows(view, shown, found, rules), stream="trades", asked=asked.venues,
         summary={
-            "price_of": bars.venue, "period_minutes": period, "step": height, "value_area_pct": value_area,
+            "price_of": bars.venue, "period_minutes": period, "size": height, "value_area_pct": value_area_pct,
             "volume_in": by, "balance_periods": balance, "profiles": len(shown),
             "developing": [one.name for one in shown if one.status(now) == "developing"],
             "data_quality": quality(found, ALGORITHM),
