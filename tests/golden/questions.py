@@ -28,24 +28,55 @@ DAY: Arguments = {
 
 _TRADES = {"futures": FUTURES, "both": BOTH, "day": DAY}
 _BOOKS = {"futures": FUTURES, "spot": SPOT}
+_DATE_OF_MINUTES: Arguments = {"symbol": "BTCUSDT", "venues": ["binance_futures"], "date": "2024-08-08"}
+_DATE_OF_DAY: Arguments = {"symbol": "XRPETH", "venues": ["binance_spot"], "date": "2019-10-11"}
+_SWINGS = {
+    "futures": {**FUTURES, "bar": "5s", "internal": 2, "external": 5, "zigzag_pct": 0.02},
+    "day": {**DAY, "bar": "10m", "zigzag_pct": 0.5},
+}
 
 QUESTIONS: dict[str, dict[str, Arguments]] = {
-    "orderflow_volume_profile": _TRADES,
-    "orderflow_session_profile": _TRADES,
-    "orderflow_key_levels": _TRADES,
-    "orderflow_tpo": _TRADES,
-    "orderflow_footprint": _TRADES,
-    "orderflow_metrics": _TRADES,
+    "orderflow_volume_profile": {**_TRADES, "synthetic": {**FUTURES, "mode": "synthetic", "top": 8}},
+    "orderflow_session_profile": {**_TRADES, "date": _DATE_OF_DAY},
+    "orderflow_key_levels": {"futures": _DATE_OF_MINUTES, "day": {**_DATE_OF_DAY, "longer": "trades"}},
+    "orderflow_tpo": {
+        "futures": {**FUTURES, "period": 1},
+        "letters": {**FUTURES, "period": 1, "view": "rows"},
+        "day": _DATE_OF_DAY,
+        "single_prints": {**_DATE_OF_DAY, "session": "day", "view": "single_prints"},
+    },
+    "orderflow_footprint": {
+        **_TRADES,
+        "statistics": {**FUTURES, "bar": "1m", "view": "statistics"},
+        "range": {**FUTURES, "bar": "range:40"},
+    },
+    "orderflow_metrics": {
+        **_TRADES,
+        "imbalances": {**FUTURES, "bar": "1m", "parts": ["imbalances", "divergences", "vwap"]},
+        "venues": {**BOTH, "bar": "1m", "parts": ["venues", "sizes"]},
+        "takers": {**FUTURES, "bar": "1m", "parts": ["tape", "large", "sweeps", "vpin", "kyle", "amihud"], "bucket": 50},
+    },
     "orderflow_depth_delta": _BOOKS,
-    "orderflow_heatmap": _BOOKS,
-    "orderflow_swing_liquidity": {"futures": FUTURES, "day": DAY},
-    "orderflow_structure": {"futures": FUTURES, "day": DAY},
+    "orderflow_heatmap": {
+        **_BOOKS,
+        "matrix": {**FUTURES, "view": "matrix"},
+        "walls": {**FUTURES, "view": "walls"},
+    },
+    "orderflow_pressure": _BOOKS,
+    "orderflow_swing_liquidity": {
+        "futures": {**FUTURES, "bar": "5s", "left": 3, "right": 3},
+        "day": {**DAY, "bar": "10m", "left": 5, "right": 5},
+    },
+    "orderflow_structure": _SWINGS,
     "chart_cvd": _TRADES,
     "chart_liquidations": {"futures": FUTURES},
-    "chart_footprint": {"futures": FUTURES, "day": DAY},
+    "chart_footprint": {"futures": {**FUTURES, "bar": "30s"}, "day": DAY},
     "chart_profile": {"futures": FUTURES, "day": DAY},
     "chart_heatmap": _BOOKS,
-    "chart_structure": {"futures": FUTURES, "day": DAY},
+    "chart_structure": {
+        "futures": {**FUTURES, "bar": "5s", "internal": 2, "external": 5},
+        "day": {**DAY, "bar": "10m"},
+    },
 }
 
 

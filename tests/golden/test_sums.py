@@ -244,12 +244,13 @@ def adding() -> list[str]:
 def every_row(context: Context, tool: str, arguments: Arguments) -> list[dict[str, Any]]:
     """Return the rows of all pages."""
     found: list[dict[str, Any]] = []
-    page = tools.call(context, tool, {**arguments, "max_tokens": 8_000, "limit": 500})
+    most = {} if asked()[tool].limit is None else {"limit": 500}
+    page = tools.call(context, tool, {**arguments, "max_tokens": 8_000, **most})
     while True:
         found += [dict(zip(page.columns, row, strict=True)) for row in page.rows]
         if page.meta.next is None:
             return found
-        page = tools.call(context, tool, {"next": page.meta.next, "max_tokens": 8_000, "limit": 500})
+        page = tools.call(context, tool, {"next": page.meta.next, "max_tokens": 8_000, **most})
 
 
 @each_market
