@@ -54,7 +54,12 @@ QUESTIONS: dict[str, dict[str, Arguments]] = {
         **_TRADES,
         "imbalances": {**FUTURES, "bar": "1m", "parts": ["imbalances", "divergences", "vwap"]},
         "venues": {**BOTH, "bar": "1m", "parts": ["venues", "sizes"]},
-        "takers": {**FUTURES, "bar": "1m", "parts": ["tape", "large", "sweeps", "vpin", "kyle", "amihud"], "bucket": 50},
+        "takers": {
+            **FUTURES,
+            "bar": "1m",
+            "parts": ["tape", "large", "sweeps", "vpin", "kyle", "amihud"],
+            "bucket": 50,
+        },
     },
     "orderflow_depth_delta": _BOOKS,
     "orderflow_heatmap": {

@@ -10,11 +10,11 @@ from starlette.testclient import TestClient
 from orderflow import tools
 from orderflow.jobs.control import Answer
 from orderflow.market.errors import InvalidArgument, UnknownVenue
-from orderflow.servers import admin, http
+from orderflow.servers import http, remote
 from orderflow.servers.callers import Local
 
 KEY = "the owner's key"
-HEAD = {admin.KEY: KEY}
+HEAD = {remote.KEY: KEY}
 STATE = {"venues": {}, "symbols": ["BTCUSDT"]}
 
 
@@ -66,8 +66,8 @@ def test_the_owner_looks_starts_stops_and_chooses() -> None:
     ("host", "key", "headers", "status"),
     [
         ("127.0.0.1", KEY, {}, 401),
-        ("127.0.0.1", KEY, {admin.KEY: "another"}, 401),
-        ("127.0.0.1", "", {admin.KEY: ""}, 401),  # a collector without a key has no owner
+        ("127.0.0.1", KEY, {remote.KEY: "another"}, 401),
+        ("127.0.0.1", "", {remote.KEY: ""}, 401),  # a collector without a key has no owner
         ("192.168.0.9", KEY, HEAD, 403),
         ("127.0.0.1", KEY, {**HEAD, "Origin": "http://elsewhere.example"}, 403),
     ],

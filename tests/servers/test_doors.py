@@ -20,7 +20,8 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from orderflow import tools
 from orderflow.servers import http as http_door
 from orderflow.servers import mcp as door
-from orderflow.servers.callers import Local, Remote
+from orderflow.servers.callers import Local
+from orderflow.servers.remote import Remote
 from orderflow.tools.forms import structured, write
 
 HERE = Path(__file__).parent

@@ -14,7 +14,9 @@ from orderflow import tools
 from orderflow.market.errors import DoorUnavailable, InvalidArgument, RateLimited
 from orderflow.servers import http
 from orderflow.servers.auth import MOST_BYTES
-from orderflow.servers.callers import Local, Remote, failed, failure_of
+from orderflow.servers.callers import Local
+from orderflow.servers.remote import Remote
+from orderflow.servers.replies import failed, failure_of
 from orderflow.servers.routes import STATUS
 
 

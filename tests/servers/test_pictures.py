@@ -18,7 +18,8 @@ from starlette.testclient import TestClient
 from orderflow import cli, tools
 from orderflow.servers import http, nearest
 from orderflow.servers import mcp as door
-from orderflow.servers.callers import Local, Remote
+from orderflow.servers.callers import Local
+from orderflow.servers.remote import Remote
 from orderflow.tools.answers import PNG, tokens
 from orderflow.tools.forms import structured, write
 from tests.servers.test_doors import ENV, HERE

@@ -71,8 +71,8 @@ def ordered(
 
     Raises `DoorUnavailable` where none runs there, or it has no door.
     """
-    from orderflow.servers.admin import KEY
-    from orderflow.servers.callers import Failure, Remote
+    from orderflow.servers.remote import KEY, Remote
+    from orderflow.servers.replies import Failure
     from orderflow.store import access
 
     chosen = chosen_settings(db=nearest_db(db), token=token)

@@ -18,11 +18,10 @@ from orderflow.jobs.control import Answer, Control
 from orderflow.jobs.tidy import Tidied
 from orderflow.market.errors import InvalidArgument, OrderflowError
 from orderflow.servers.auth import is_loopback, refused
-from orderflow.servers.callers import Failure, failure_of
+from orderflow.servers.remote import KEY
+from orderflow.servers.replies import Failure, failure_of
 from orderflow.servers.routes import failed
 from orderflow.store.backup import Made
-
-KEY = "X-Orderflow-Key"
 
 Order: TypeAlias = Callable[[Request], Awaitable[Answer | Tidied | Made | dict[str, Any]]]
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orderflow.market.errors import DoorUnavailable
-from orderflow.servers.callers import Failure
+from orderflow.servers.replies import Failure
 
 MOST_BYTES = 1024 * 1024
 

@@ -20,7 +20,8 @@ from starlette.responses import Response
 
 from orderflow.market.errors import InvalidArgument, OrderflowError
 from orderflow.market.instruments import MARKETS
-from orderflow.servers.callers import DEFECTS, Failure, failure_of
+from orderflow.servers.callers import DEFECTS
+from orderflow.servers.replies import Failure, failure_of
 from orderflow.servers.routes import STATUS
 from orderflow.store.desk import MOST_HOURS, MOST_ROWS, Answer, Filters
 from orderflow.store.desk.questions import MOST_USD

@@ -19,11 +19,12 @@ from orderflow.jobs.control import Control
 from orderflow.market.errors import DoorUnavailable
 from orderflow.servers import admin, routes, taking
 from orderflow.servers.auth import Gate, permit, refused
-from orderflow.servers.callers import Caller, Failure
+from orderflow.servers.callers import Caller
 from orderflow.servers.desk import SHOWN, Desk
 from orderflow.servers.desk import add as add_desk
 from orderflow.servers.mcp_http import Doors
 from orderflow.servers.metrics import Counted, Metrics
+from orderflow.servers.replies import Failure
 from orderflow.servers.taking import Asked
 
 HOST, PORT = "127.0.0.1", 8022

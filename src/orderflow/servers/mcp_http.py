@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from orderflow import tools
 from orderflow.market.errors import UnknownTool
 from orderflow.servers.auth import MOST_BYTES, refused
-from orderflow.servers.callers import Caller, Failure, failure_of
+from orderflow.servers.callers import Caller
+from orderflow.servers.replies import Failure, failure_of
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server

@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from orderflow import tools
-from orderflow.servers.callers import Caller, Reply
+from orderflow.servers.callers import Caller
+from orderflow.servers.replies import Reply
 from orderflow.tools.answers import Format
 
 _STATUSES = {"healthy": 2, "degraded": 1, "unhealthy": 0}

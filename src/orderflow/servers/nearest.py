@@ -9,7 +9,9 @@ from typing import Any
 from orderflow import tools
 from orderflow.jobs.health import of_reader
 from orderflow.market.errors import OrderflowError
-from orderflow.servers.callers import Caller, Local, Remote, Reply, failed, failure_of
+from orderflow.servers.callers import Caller, Local
+from orderflow.servers.remote import Remote
+from orderflow.servers.replies import Reply, failed, failure_of
 from orderflow.store import access, sandbox
 from orderflow.store.live import Live
 from orderflow.store.reader import Reader

@@ -14,7 +14,7 @@ from mcp.server.context import ServerRequestContext
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.requests import Request
 
-from orderflow.servers.callers import Failure
+from orderflow.servers.replies import Failure
 
 _LEVELS: tuple[types.LoggingLevel, ...] = get_args(types.LoggingLevel)  # the least severe first
 _MOST_SESSIONS = 1_000

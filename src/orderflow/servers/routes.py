@@ -14,8 +14,9 @@ import orderflow
 from orderflow import tools
 from orderflow.market.errors import InvalidArgument, OrderflowError, UnknownTool
 from orderflow.servers.auth import refused
-from orderflow.servers.callers import Caller, Failure, Reply, failure_of
+from orderflow.servers.callers import Caller
 from orderflow.servers.metrics import Metrics
+from orderflow.servers.replies import Failure, Reply, failure_of
 from orderflow.tools.answers import PNG, Format
 from orderflow.tools.spec import Tool
 

@@ -14,7 +14,7 @@ from orderflow.market.errors import InvalidArgument, OrderflowError, TooLarge, U
 from orderflow.market.events import US
 from orderflow.market.instruments import MARKETS, Series, venue_id
 from orderflow.market.streams import STREAMS
-from orderflow.servers.callers import failure_of
+from orderflow.servers.replies import failure_of
 from orderflow.servers.routes import ERRORS, failed
 from orderflow.store.identifiers import identifier
 from orderflow.store.sandbox import Found, Limits
