@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -207,3 +208,39 @@ def test_a_tool_that_there_is_not_is_an_error_of_the_call(run: Run, machine: boo
     else:
         assert done.out == ""
         assert done.err.startswith("unknown_tool: ")
+
+
+ARENAS = """
+import ctypes, re, sys, threading
+from orderflow.cli.surroundings import share_arenas
+
+if sys.argv[1] == "shared":
+    assert share_arenas()
+take = ctypes.CDLL(None).malloc
+done, stay = threading.Barrier(13), threading.Event()
+
+def hold():
+    for _ in range(500):
+        take(5_000)
+    done.wait()
+    stay.wait()
+
+threads = [threading.Thread(target=hold) for _ in range(12)]
+for one in threads:
+    one.start()
+done.wait()
+starts = re.findall(r"^([0-9a-f]+)-[0-9a-f]+ rw-p 00000000 00:00 0 *$", open("/proc/self/maps").read(), re.M)
+print(sum(int(one, 16) % (64 << 20) == 0 for one in starts))  # where glibc puts the heaps of an arena
+stay.set()
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+def test_threads_of_a_collector_share_two_arenas_of_the_allocator() -> None:
+    def arenas(how: str) -> int:
+        done = subprocess.run(
+            [sys.executable, "-c", ARENAS, how], check=True, capture_output=True, text=True, timeout=60
+        )
+        return int(done.stdout)
+
+    assert arenas("shared") <= 2 < arenas("as they come")

@@ -30,6 +30,7 @@ from orderflow.cli.surroundings import (
     log_to_stderr,
     planned,
     run,
+    share_arenas,
     simulated_hosts,
     stop_on_signals,
     tell,
@@ -236,6 +237,7 @@ async def _collect(
     from orderflow.servers.callers import Local
     from orderflow.store.reader import Reader
 
+    share_arenas()
     desk = chosen_desk(chosen, lambda: nullcontext(Reader(collector.connection)))
     taken = http.listen(chosen.host, chosen.port, chosen.token)
     url = http.url(taken)
