@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow.charts.axes import amount, length, price_step, price_text, price_ticks, time_ticks, window
+from orderflow.charts.axes import amount, length, price_text, price_ticks, time_ticks, window
+from orderflow.flow.levels import round_step
 from orderflow.market.events import DAY, HOUR, MINUTE, MS, SECOND
 from tests.charts.market import T0
 
@@ -47,7 +48,7 @@ def test_prices_are_round_within_and_no_two_alike(
 ) -> None:
     low, high = price, price * (1 + share)
     found, places = price_ticks(low, high, tick, most)
-    step = price_step(low, high, tick, most)
+    step = round_step(low, high, tick, most)
     assert len(found) <= most + 1
     assert all(low - step * 1e-3 <= one <= high + step * 1e-3 for one in found)
     if step > 1e-12:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow.flow.levels import decimals, levels, prices
+from orderflow.flow.levels import decimals, levels, prices, round_step
 from orderflow.market.errors import InvalidArgument
 
 STEPS = st.sampled_from(["0.00000001", "0.00025", "0.01", "0.05", "0.1", "0.5", "1", "2.5", "5", "70"])
@@ -64,3 +64,16 @@ def test_no_prices_have_no_levels() -> None:
 @given(STEPS)
 def test_a_step_has_as_many_decimals_as_it_is_written_with(step: str) -> None:
     assert decimals(float(step)) == max(0, -int(Decimal(step).normalize().as_tuple().exponent))
+
+
+@given(
+    st.floats(1e-6, 1e6), st.floats(0, 0.5), st.sampled_from([None, 0.01, 0.1, 0.5, 1.0]), st.integers(1, 500)
+)
+def test_a_round_step_is_whole_ticks_and_fine_enough(
+    low: float, share: float, tick: float | None, most: int
+) -> None:
+    high = low * (1 + share)
+    step = round_step(low, high, tick, most)
+    assert step > 0 and (high - low) / step <= most * (1 + 1e-6)
+    if tick is not None:
+        assert abs(step / tick - round(step / tick)) < 1e-6

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from orderflow import tools
 from orderflow.market.events import HOUR, MINUTE
 from orderflow.store.bar import bar
-from orderflow.tools.orderflow import bars_of, cells_of, most_traded, received, traded_in, usual_step
+from orderflow.tools.orderflow import bars_of, cells_of, most_traded, received, traded_in
 from orderflow.tools.quality import heard, minutes, quality
 from orderflow.tools.spec import Ask
 
@@ -61,16 +61,3 @@ def test_minutes_are_those_of_a_count_second_by_second(missing: list[tuple[int, 
     found = minutes(0, 10 * MINUTE, [(begin * second, end * second) for begin, end in missing])
     assert found.missing == sum(all(one) for one in each)
     assert found.partial == sum(any(one) and not all(one) for one in each)
-
-
-@given(
-    st.floats(1e-6, 1e6), st.floats(0, 0.5), st.sampled_from([None, 0.01, 0.1, 0.5, 1.0]), st.integers(1, 500)
-)
-def test_a_usual_step_is_whole_ticks_and_fine_enough(
-    low: float, share: float, tick: float | None, most: int
-) -> None:
-    high = low * (1 + share)
-    step = usual_step(low, high, tick, most)
-    assert step > 0 and (high - low) / step <= most * (1 + 1e-6)
-    if tick is not None:
-        assert abs(step / tick - round(step / tick)) < 1e-6

@@ -1,12 +1,11 @@
 """What stands beside an axis: times in UTC, prices by their tick, and amounts in few characters."""
 
 import math
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import NamedTuple
 
-from orderflow.flow.levels import decimals
+from orderflow.flow.levels import decimals, round_step
 from orderflow.market.events import DAY, HOUR, MINUTE, MS, SECOND, Nanos
 
 # ── Times ─────────────────────────────────────────────────────────────────────────────────────
@@ -86,44 +85,12 @@ def length(span: Nanos) -> str:
 
 # ── Prices ────────────────────────────────────────────────────────────────────────────────────
 
-_NICE = (1.0, 2.0, 2.5, 5.0)
 _NEAR = 1e-6
-
-
-def price_step(low: float, high: float, tick: float | None, most: int) -> float:
-    """Return a round step that puts at most so many prices between low and high, a multiple of the tick.
-
-    >>> price_step(60_000, 60_400, 0.1, 9), price_step(0, 3, 1.0, 9), price_step(0, 40, 7.0, 3)
-    (50.0, 1.0, 14.0)
-    """
-    least = (high - low) / max(1, most)
-    if tick is not None:
-        least = max(least, tick)
-    power = math.floor(math.log10(least))
-    for exponent in (power, power + 1):
-        for nice in _NICE:
-            step = nice * 10.0**exponent
-            if step >= least * (1 - _NEAR) and (tick is None or _multiple(step, tick)):
-                return step
-    if tick is None:
-        return 10.0 ** (power + 1)
-    return next(count for count in _counts() if count * tick >= least * (1 - _NEAR)) * tick
-
-
-def _multiple(step: float, tick: float) -> bool:
-    return abs(step / tick - round(step / tick)) < _NEAR * max(1.0, step / tick)
-
-
-def _counts() -> Iterator[int]:
-    power = 1
-    while True:
-        yield from (power, 2 * power, 5 * power)
-        power *= 10
 
 
 def price_ticks(low: float, high: float, tick: float | None, most: int) -> tuple[list[float], int]:
     """Return round prices between low and high, and the decimals to write them with."""
-    step = price_step(low, high, tick, most)
+    step = round_step(low, high, tick, most)
     first, last = math.ceil(low / step - _NEAR), math.floor(high / step + _NEAR)
     places = decimals(step)
     return [round(number * step, places) for number in range(first, last + 1)], places

@@ -6,9 +6,9 @@ from typing import NamedTuple, TypeAlias
 
 from matplotlib.axes import Axes
 
-from orderflow.charts.axes import amount, price_step, price_text, price_ticks
+from orderflow.charts.axes import amount, price_text, price_ticks
 from orderflow.charts.canvas import LINE, Canvas
-from orderflow.flow.levels import decimals
+from orderflow.flow.levels import decimals, round_step
 
 Writer: TypeAlias = Callable[[float], str]  # what is written for a value
 
@@ -80,7 +80,7 @@ def amount_scale(
     """Give a plot round amounts at its right, names to some, and its own name within."""
     plot.set_ylim(low, high)
     _, height = canvas.units(plot)
-    step = price_step(low, high, None, max(3, round(height / DENSE_AMOUNTS)))
+    step = round_step(low, high, None, max(3, round(height / DENSE_AMOUNTS)))
     line = LINE * (high - low) / height
     spots = _name(canvas, plot, low, high, tags, write)
     every = (number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1))
@@ -93,7 +93,7 @@ def amount_scale(
 
 def price_writer(low: float, high: float, tick: float | None) -> Writer:
     """Return what writes prices of a plot: with the decimals of the tick, or such as tell a hundredth of it."""
-    places = decimals(tick if tick is not None else price_step(low, high, None, 100))
+    places = decimals(tick if tick is not None else round_step(low, high, None, 100))
     return lambda price: price_text(price, places)
 
 

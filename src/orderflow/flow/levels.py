@@ -6,6 +6,7 @@ multiple of it. A price within `TOLERANCE` of a step below the next level belong
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -54,3 +55,40 @@ def decimals(step: float) -> int:
         if abs(round(step, places) - step) <= abs(step) * TOLERANCE:
             return places
     return 12
+
+
+# ── A legible step ────────────────────────────────────────────────────────────────────────────
+
+_NICE = (1.0, 2.0, 2.5, 5.0)
+_FLAT = 1e-4  # of a price: the range that one without a range is taken for
+
+
+def round_step(low: float, high: float, tick: float | None, most: int) -> float:
+    """Return a round step of which at most so many lie between low and high, a multiple of the tick.
+
+    >>> round_step(60_000, 60_400, 0.1, 9), round_step(0, 3, 1.0, 9), round_step(0, 40, 7.0, 3)
+    (50.0, 1.0, 14.0)
+    """
+    least = (high - low if high > low else abs(high) * _FLAT or _FLAT) / max(1, most)
+    if tick is not None:
+        least = max(least, tick)
+    power = math.floor(math.log10(least))
+    for exponent in (power, power + 1):
+        for nice in _NICE:
+            step = float(f"{nice}e{exponent}")
+            if step >= least * (1 - TOLERANCE) and (tick is None or _multiple(step, tick)):
+                return step
+    if tick is None:
+        return 10.0 ** (power + 1)
+    return next(count for count in _counts() if count * tick >= least * (1 - TOLERANCE)) * tick
+
+
+def _multiple(step: float, tick: float) -> bool:
+    return abs(step / tick - round(step / tick)) < TOLERANCE * max(1.0, step / tick)
+
+
+def _counts() -> Iterator[int]:
+    power = 1
+    while True:
+        yield from (power, 2 * power, 5 * power)
+        power *= 10

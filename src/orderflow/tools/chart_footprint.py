@@ -6,6 +6,7 @@ import numpy as np
 from msgspec import Meta as Range
 from msgspec.structs import replace
 
+from orderflow.flow.levels import round_step
 from orderflow.market.events import MS
 from orderflow.store.bar import bar as written
 from orderflow.tools.answers import Answer
@@ -103,12 +104,10 @@ def _fits(length: str, asked: Past) -> bool:
 
 def _step(ask: Ask, asked: Past, flow: Flow) -> float:
     """Return a round size of which so many span the prices as have room for numbers."""
-    from orderflow.charts.axes import price_step
-
     tick = traded(ask, asked.symbol, flow.price_of).tick
     low, high = float(np.nanmin(flow.bars.low)), float(np.nanmax(flow.bars.high))
     height = 1_200 * ask.look.height / ask.look.width
-    return price_step(low, max(high, low * (1 + 1e-4)), tick, int((height - OTHERS) / LEVEL))
+    return round_step(low, high, tick, int((height - OTHERS) / LEVEL))
 
 
 def _rows(every: Flow, made: Printed, rows: Any) -> list[list[Any]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from msgspec import Meta as Range
 
+from orderflow.flow.levels import round_step
 from orderflow.flow.liquidations import Liquidations
 from orderflow.market.columns import Column, Index
 from orderflow.market.events import MS
@@ -156,11 +157,9 @@ def _priced(ask: Ask, frame: Frame, found: Window) -> tuple[Window | None, str]:
 
 def _step(bars: "Candles", found: Window, tick: float | None) -> float:
     """Return a round size of which about 24 span the prices."""
-    from orderflow.charts.axes import price_step
-
     low = float(np.nanmin(np.append(bars.low, _floats(found, "lowest"))))
     high = float(np.nanmax(np.append(bars.high, _floats(found, "highest"))))
-    return price_step(low, max(high, low * (1 + 1e-4)), tick, USUAL_LEVELS)
+    return round_step(low, high, tick, USUAL_LEVELS)
 
 
 def _liquidated_rows(frame: Frame, bars: "Candles", found: Liquidations) -> list[list[Any]]:

@@ -12,13 +12,14 @@ from orderflow.flow.cells import Cells
 from orderflow.flow.delta import together
 from orderflow.flow.footprint import Footprint, footprint
 from orderflow.flow.imbalance import Imbalances, imbalances
+from orderflow.flow.levels import round_step
 from orderflow.market.columns import Index, Mask
 from orderflow.market.errors import InvalidArgument, NoData
 from orderflow.market.events import Nanos
 from orderflow.store.bar import Bar
 from orderflow.store.windows import Window
 from orderflow.tools.cutting import Full, full_bars, tape_of
-from orderflow.tools.orderflow import bars_of, cells_of, received, traded, usual_step
+from orderflow.tools.orderflow import bars_of, cells_of, received, traded
 from orderflow.tools.past import Past
 from orderflow.tools.quality import heard
 from orderflow.tools.spec import Ask
@@ -183,7 +184,7 @@ def legible_step(ask: Ask, symbol: str, flow: Flow, venue: str) -> float:
     tick = traded(ask, symbol, venue).tick
     span = float(np.nanmedian(flow.bars.high - flow.bars.low))
     low = float(np.nanmin(flow.bars.low))
-    return usual_step(low, low + span, tick, USUAL_LEVELS)
+    return round_step(low, low + span, tick, USUAL_LEVELS)
 
 
 def _marked(flow: Flow, cells: Cells, step: float, how: Printing) -> Printed:

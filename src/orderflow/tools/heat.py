@@ -8,14 +8,13 @@ import numpy as np
 
 from orderflow.flow.books import Books
 from orderflow.flow.heatmap import Heatmap, How, heatmap
-from orderflow.flow.levels import levels
+from orderflow.flow.levels import levels, round_step
 from orderflow.flow.walls import TIMES, Wall, walls
 from orderflow.market.columns import Column, Index, Mask
 from orderflow.market.errors import InvalidArgument
 from orderflow.market.events import SECOND, Nanos
 from orderflow.store.windows import Window
 from orderflow.tools.books import HOLD, books_of, hold, lost, taken, tick_of
-from orderflow.tools.orderflow import usual_step
 from orderflow.tools.past import Past
 from orderflow.tools.quality import heard
 from orderflow.tools.spec import Ask
@@ -96,7 +95,7 @@ def heat(
     tick = min(tick_of(ask, asked.symbol, venue, [one]) for venue, one in every.items())
     low = min(float(np.nanmin(np.append(one.bid_price, one.ask_price))) for one in every.values())
     high = max(float(np.nanmax(np.append(one.bid_price, one.ask_price))) for one in every.values())
-    usual = usual_step(low, high, tick, most_bins)
+    usual = round_step(low, high, tick, most_bins)
     tick, ticks = _steps(tick, size or (min(usual, _within_reach(every, tick)) if fine else usual))
     ends: list[int] = (levels(np.array([low, high]), tick) // ticks).tolist()
 

@@ -21,9 +21,6 @@ from orderflow.tools.quality import heard, unknown
 from orderflow.tools.spec import Ask
 
 FAMILY = "orderflow"
-USUAL_LEVELS = 100  # of a window's range of prices, where no step is asked for
-
-_ROUND = (1, 2, 5)  # times a power of ten: the numbers of ticks that make a usual step
 
 
 def traded_in(
@@ -68,21 +65,6 @@ def traded(ask: Ask, symbol: str, venue: str) -> Traded:
         return Traded(listed.base, listed.quote, listed.tick)
     quote = next((one for one in _QUOTES if symbol.endswith(one) and symbol != one), None)
     return Traded("base", "quote") if quote is None else Traded(symbol.removesuffix(quote), quote)
-
-
-def usual_step(low: float, high: float, tick: float | None, most: int = USUAL_LEVELS) -> float:
-    """Return the finest round step of which no more than `most` make up a range of prices.
-
-    It is 1, 2 or 5 times a power of ten of the tick; where the tick is not known, of a power of ten.
-
-    >>> usual_step(60_000.0, 60_700.0, 0.1), usual_step(60_000.0, 60_700.0, 0.5), usual_step(0.05, 0.06, None)
-    (10.0, 10.0, 0.0001)
-    """
-    unit = tick or 10.0 ** np.floor(np.log10(max(high, 1e-12)) - 6)
-    wanted = max((high - low) / (most * unit), 1.0)
-    power = 10.0 ** np.floor(np.log10(wanted))
-    times = next((one * power for one in _ROUND if one * power >= wanted * (1 - 1e-9)), 10 * power)
-    return float(f"{times * unit:.12g}")
 
 
 # ── Rows ──────────────────────────────────────────────────────────────────────────────────────

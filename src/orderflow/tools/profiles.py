@@ -7,12 +7,12 @@ import numpy as np
 from msgspec import Meta as Range
 
 from orderflow.flow.cells import Cells
+from orderflow.flow.levels import round_step
 from orderflow.flow.profile import Amount, Profile, profile
 from orderflow.flow.spreading import spread
 from orderflow.flow.value_area import Bin, ValueArea
 from orderflow.market.errors import InvalidArgument
 from orderflow.store.windows import Window
-from orderflow.tools.orderflow import usual_step
 
 Mode: TypeAlias = Literal["raw", "synthetic"]
 Size: TypeAlias = Annotated[float, Range(gt=0)] | None
@@ -79,13 +79,13 @@ def bins(
     if ticks is not None and tick is None:
         raise InvalidArgument("no listing tells the tick here", hint="size, in quote units")
     width = (
-        ticks * tick if ticks is not None and tick is not None else size or usual_step(low, high, tick, most)
+        ticks * tick if ticks is not None and tick is not None else size or round_step(low, high, tick, most)
     )
     width = float(f"{width:.12g}")
     if (high - low) / width > MOST_BINS:
         raise InvalidArgument(
             f"bins of {width:g} are more than {MOST_BINS:,} here",
-            hint=f"size={usual_step(low, high, tick, MOST_BINS):g} or more",
+            hint=f"size={round_step(low, high, tick, MOST_BINS):g} or more",
         )
     return Bins(width, _finer(width, tick) if rules.mode == "synthetic" else 1)
 

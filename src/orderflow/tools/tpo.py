@@ -8,6 +8,7 @@ from msgspec import Meta as Range
 
 from orderflow.flow.auction import BALANCE, TAIL
 from orderflow.flow.cells import Cells
+from orderflow.flow.levels import round_step
 from orderflow.flow.sessions import DEFAULT, Window
 from orderflow.flow.span import Bars, span
 from orderflow.flow.tpo import MarketProfile, letter, market_profile, merged
@@ -16,7 +17,7 @@ from orderflow.market.errors import InvalidArgument
 from orderflow.market.events import MINUTE, MS, Nanos
 from orderflow.store.windows import Window as Found
 from orderflow.tools.answers import Answer, Table
-from orderflow.tools.orderflow import FAMILY, cells_of, traded, traded_in, usual_step
+from orderflow.tools.orderflow import FAMILY, cells_of, traded, traded_in
 from orderflow.tools.past import Past, answer
 from orderflow.tools.quality import heard, quality
 from orderflow.tools.session_windows import windows_of
@@ -91,7 +92,7 @@ def orderflow_tpo(
     length = _length(period, wanted)
     bars = _bars(ask, asked, length)
     tick = traded(ask, asked.symbol, bars.venue).tick
-    height = size or usual_step(float(np.nanmin(bars.low)), float(np.nanmax(bars.high)), tick, USUAL_ROWS)
+    height = size or round_step(float(np.nanmin(bars.low)), float(np.nanmax(bars.high)), tick, USUAL_ROWS)
     found = ask.history.cells(
         asked.symbol, asked.venues, f"{length // MINUTE}m", asked.since, asked.until, height
     )
