@@ -58,6 +58,7 @@ Told = Callable[[Market, int], Any]
 WITHOUT_TIME = {
     "levels": "a price is at its level at any time",
     "profile": "a sum over the cells that are handed over",
+    "spreading": "the same, of each bar by itself",
     "value_area": "of one column of amounts",
     "nodes": "of one profile",
     "runs": "how a matrix is sent, value by value",
