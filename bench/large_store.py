@@ -280,11 +280,11 @@ def ask(stores: Stores, days: int, rounds: int) -> list[dict[str, Any]]:
         if not np.allclose(list(answers.values()), answers["ours"], rtol=1e-9):
             raise SystemExit(f"{name}: the answers differ: {answers}")
         mine = median(seconds["ours"])
-        for who, (asked, sql) in askers.items():
+        for who, (_, sql) in askers.items():
             if sql():
                 read = read_by(stores.wide, sql(), [])
             else:
-                told = _statements(asked)
+                told = _statements(askers["ours"][0])  # the rows alone are the first of these
                 read = _together(read_by(stores.ours, *one) for one in (told if who == "ours" else told[:1]))
             found.append(
                 {
