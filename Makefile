@@ -39,7 +39,7 @@ format: $(DEV) ## rewrite the code as `check` wants it
 	-$(BIN)/ruff check --fix --quiet $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-catalogue: $(BASE) ## print docs/catalogue.md from the declarations
+catalogue: $(BASE) ## print docs/catalogue.md, tools.md and schemas.json from the declarations
 	$(BIN)/python docs/print_catalogue.py
 
 bench: $(BENCH) ## our speed beside the rivals', on the same frames and trades; writes bench/RESULTS.md

@@ -165,3 +165,28 @@ def test_a_list_in_the_environment_that_is_no_json_is_told_in_one_line(
     monkeypatch.setenv("ORDERFLOW_TAKER_FEE_BPS", "{broken")
     with pytest.raises(InvalidArgument, match="taker_fee_bps"):
         settings()
+
+
+@pytest.mark.parametrize("spelled", ["ORDERFLOW_TOOLSET", "ORDERFLOW_TOOLSETS"])
+def test_toolsets_are_chosen_under_either_name(spelled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(spelled, "cross_venue,system")
+    assert settings().toolset == "cross_venue,system"
+    assert settings(toolset="all").toolset == "all"
+
+
+def test_the_doors_limits_are_those_of_the_settings() -> None:
+    from orderflow.cli.surroundings import door_limits
+    from orderflow.servers.limits import Limits
+
+    assert door_limits(settings()) == Limits()  # the same defaults in both places
+    chosen = settings(
+        rate_limit_per_s=1.0,
+        rate_limit_burst=2,
+        most_requests=3,
+        most_streams=4,
+        most_connections=5,
+        body_timeout_s=6.0,
+    )
+    assert door_limits(chosen) == Limits(
+        rate_per_s=1.0, burst=2, requests=3, streams=4, connections=5, body_s=6.0
+    )

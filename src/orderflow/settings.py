@@ -62,6 +62,33 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", validation_alias=_named("host", "MCP_HOST"))
     port: int = Field(8022, ge=0, le=65535, validation_alias=_named("port", "MCP_PORT"))
     token: str | None = Field(None, validation_alias=_named("token"), description="asked of HTTP clients")
+    rate_limit_per_s: float = Field(
+        50.0,
+        ge=0,
+        validation_alias=_named("rate_limit_per_s"),
+        description="requests of one address, and of one token, in the long run; 0 for no limit",
+    )
+    rate_limit_burst: int = Field(
+        200, ge=1, validation_alias=_named("rate_limit_burst"), description="of them at once"
+    )
+    most_requests: int = Field(
+        256, ge=1, validation_alias=_named("most_requests"), description="answered at once over HTTP"
+    )
+    most_streams: int = Field(
+        100,
+        ge=1,
+        validation_alias=_named("most_streams"),
+        description="open at once beside them: /stream and /sse",
+    )
+    most_connections: int = Field(
+        512, ge=1, validation_alias=_named("most_connections"), description="open at once on the HTTP port"
+    )
+    body_timeout_s: float = Field(
+        10.0,
+        gt=0,
+        validation_alias=_named("body_timeout_s"),
+        description="that a request's body may take to come",
+    )
     quack_port: int | None = Field(None, ge=1, le=65535, validation_alias=_named("quack_port"))
     quack_token: SecretStr | None = Field(
         None,
@@ -184,7 +211,12 @@ class Settings(BaseSettings):
         validation_alias=_named("cme_chart"),
         description="ask Yahoo for CME's prices too: delayed, unofficial, for private research alone",
     )
-    toolset: str = Field("core", validation_alias=_named("toolset"))
+    toolset: str = Field("core", validation_alias=_named("toolset", "ORDERFLOW_TOOLSETS"))
+    allow_control: bool = Field(
+        False,
+        validation_alias=_named("allow_control"),
+        description="let tools start, stop and configure what is collected, backfill and export",
+    )
     log_level: str = Field(
         "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", validation_alias=_named("log_level", "LOG_LEVEL")
     )

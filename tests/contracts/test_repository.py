@@ -279,6 +279,7 @@ def unused(*sources: Path) -> list[str]:
             "settings_customise_sources",
             "capture_signals",
             "reject",
+            "send_400_response",
             "__getattr__",
         ],
     )

@@ -199,6 +199,28 @@ def test_a_lost_connection_is_noted_and_opened_again_after_longer_and_longer_wai
     run(story)
 
 
+def test_a_connection_that_is_lost_while_it_subscribes_is_noted_if_it_had_carried_data() -> None:
+    """Else what came over it would have ended a gap that goes on."""
+
+    def dying(socket: ToySocket, request: dict[str, Any]) -> None:
+        if len(socket.server.sockets) > 1:
+            socket.ack(request)
+        elif len(socket.requests) == 1:
+            socket.ack(request)
+            socket.say(trade("BTCUSDT", 1))
+        else:
+            socket.transport.send_close()
+
+    async def story() -> None:
+        venue = toy(names_per_subscribe=1)
+        async with listened(venue, SYMBOLS[:2], dying) as (_, _, _, found):
+            await found.until(lambda it: "connected" in it.kinds())
+            assert found.kinds() == ["disconnected", "connected"]
+            assert found.data() == [trade("BTCUSDT", 1)]
+
+    run(story)
+
+
 def test_a_connection_on_which_nothing_arrives_is_lost_and_pings_keep_it_alive() -> None:
     async def story() -> None:
         async with listened(toy(dead_after_s=20), SYMBOLS[:1]) as (server, _, world, found):

@@ -56,7 +56,13 @@ Told = Callable[[Market, int], Any]
 
 # Modules of which each result is of all that was handed over, at once: whoever hands over the past gets the past.
 WITHOUT_TIME = {
+    "filling": "a walk down one book, and a count of settlements to come",
+    "leadlag": "correlations of a whole window, told of that window; its grid is tried in test_leadlag",
+    "black76": "of one instant, at which options are priced",
     "levels": "a price is at its level at any time",
+    "reading": "of one moment, whose figures it is given",
+    "options": "of a chain as it was told at one instant",
+    "positioning": "the same",
     "profile": "a sum over the cells that are handed over",
     "spreading": "the same, of each bar by itself",
     "value_area": "of one column of amounts",

@@ -9,7 +9,7 @@ import pytest
 
 from orderflow.feed.frames import ON_PURPOSE, Frame, Note, note
 from orderflow.jobs.pipeline import OTHER_REASONS, REASONS, Pipeline
-from orderflow.market.events import MS, BookTop, Event, Funding, Gap, Quote, Trade
+from orderflow.market.events import MS, BookTop, Event, Funding, Gap, Liquidation, Quote, Trade
 from orderflow.market.streams import KEPT
 from orderflow.store.live import Live
 from orderflow.venues import ALL
@@ -366,3 +366,13 @@ def test_a_gap_that_lasts_on_purpose_says_so_beside_its_first_reason() -> None:
         "disconnected: 1006",
         f"disconnected: 1006; disconnected: {ON_PURPOSE}",
     ]
+
+
+def test_a_liquidation_is_among_the_latest_too() -> None:
+    pipe, kept = pipeline()
+    filled = {"q": "0.5", "p": "9", "ap": "10", "X": "FILLED", "l": "0.5", "z": "0.5", "T": 5}
+    order = {"s": BTC, "S": "SELL", "o": "LIMIT", "f": "IOC", **filled}
+    pipe.take([ws("binance_futures", {"e": "forceOrder", "E": 5, "o": order})])
+    assert pipe.tally.unknown == {}
+    assert kept.of(Liquidation) == pipe.live.newest("liquidations", BTC)
+    assert [(one.side, one.price) for one in kept.of(Liquidation)] == [("long", 10.0)]

@@ -147,4 +147,4 @@ def test_the_token_of_the_door_is_asked_here_too(tmp_path: Any) -> None:
 def test_without_a_desk_there_are_no_such_endpoints() -> None:
     client = TestClient(http.app(Local(context())), base_url="http://127.0.0.1:8022")
     assert client.get("/api/v1/exchange/large-trades").status_code == 404
-    assert not any("exchange" in one for one in client.get("/").json()["endpoints"])
+    assert not any("/api/v1/exchange" in one for one in client.get("/").json()["endpoints"])

@@ -194,7 +194,7 @@ def test_mcp_over_stdio_asks_a_running_service_as_well(url: str) -> None:
         ("/mcp/all", "all"),
         ("/mcp/meta", "meta"),
         ("/mcp/x/system", "system"),
-        ("/mcp/x/system,market,cross_venue,history,orderflow,charts", "all"),
+        (f"/mcp/x/{','.join(tools.ALL.families)}", "all"),
     ],
 )
 @pytest.mark.parametrize("mode", ["legacy", "auto"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,9 +15,10 @@ from starlette.requests import Request
 
 from orderflow import tools
 from orderflow.market.errors import UnknownTool
-from orderflow.servers import material, notices
+from orderflow.market.streams import STREAMS
 from orderflow.servers import mcp as door
-from orderflow.servers.callers import Local
+from orderflow.servers import notices
+from orderflow.servers.callers import Local, ReadOnly
 
 
 def said(name: str, arguments: dict[str, Any] | None = None, latest: FakeLatest | None = None) -> Any:
@@ -42,7 +44,7 @@ def test_a_listed_tool_has_schema_and_annotations_and_no_result_schema() -> None
         assert one.annotations.read_only_hint is True
         assert one.annotations.destructive_hint is False
         assert one.annotations.idempotent_hint is True
-        assert one.annotations.open_world_hint is False
+        assert one.annotations.open_world_hint is tools.ALL.tools[one.name].open_world
 
 
 def test_the_list_says_how_long_it_holds_and_for_whom() -> None:
@@ -139,6 +141,20 @@ def test_a_defect_is_noticed_as_an_error_with_its_trace() -> None:
     assert "secret" not in str(heard[0])
 
 
+def test_a_read_only_door_refuses_what_changes_something_and_answers_the_rest() -> None:
+    async def ask() -> Any:
+        async with Client(door.server(ReadOnly(Local(context(writes=True))))) as client:
+            names = ("stream_stop", "nope", "system_health")
+            return [await client.call_tool(name, {}) for name in names]
+
+    stop, nope, health = asyncio.run(ask())
+    assert stop.content[0].text.startswith(
+        "invalid_argument: stream_stop changes something, and this door is read-only Hint: "
+    )
+    assert nope.content[0].text.startswith("unknown_tool: ")
+    assert not health.is_error
+
+
 def test_an_unknown_set_is_refused_before_anything_is_served() -> None:
     with pytest.raises(UnknownTool, match="no toolset 'everything'"):
         door.server(Local(context()), "everything")
@@ -172,6 +188,14 @@ def refusal(ask: Any) -> MCPError:
         ("orderflow://health", "system_health @binance_futures,binance_spot"),
         ("orderflow://catalogue", "cross_venue xv_prices: Best bid"),
         ("orderflow://prices/BTCUSDT", "xv_prices BTCUSDT@"),
+        ("orderflow://coverage/BTCUSDT", "history_coverage BTCUSDT@"),
+        ("live://BTCUSDT/prices", "xv_prices BTCUSDT@"),
+        ("live://btcusdt/prices", "xv_prices BTCUSDT@"),
+        ("live://BTCUSDT/book", "market_orderbook BTCUSDT@"),
+        ("live://BTCUSDT/trades", "history_trades BTCUSDT@"),
+        ("live://BTCUSDT/funding", "market_funding BTCUSDT@"),
+        ("live://BTCUSDT/liquidations", "market_liquidations BTCUSDT@"),
+        ("live://BTCUSDT/open_interest", "market_open_interest BTCUSDT@"),
     ],
 )
 def test_a_resource_reads_as_the_tool_behind_it(uri: str, begins: str) -> None:
@@ -179,8 +203,77 @@ def test_a_resource_reads_as_the_tool_behind_it(uri: str, begins: str) -> None:
     assert found.contents[0].text.startswith(begins)
 
 
+def test_every_symbol_that_a_template_asks_for_is_completed() -> None:
+    async def all_of_them(client: Client) -> set[str]:
+        templates = (await client.list_resource_templates()).resource_templates
+        found = set[str]()
+        for one in templates:
+            ref = ResourceTemplateReference(uri=one.uri_template)
+            said = await client.complete(ref, {"name": "symbol", "value": "E"})
+            assert said.completion.values == ["ETHUSDT"]
+            assert (await client.read_resource(one.uri_template.replace("{symbol}", "BTCUSDT"))).contents
+            found.add(one.uri_template)
+        return found
+
+    kinds = ("prices", "book", "trades", "funding", "liquidations", "open_interest")
+    wanted = {f"live://{{symbol}}/{kind}" for kind in kinds}
+    assert wanted < with_client(all_of_them)
+
+
 @pytest.mark.parametrize(
-    "uri", ["orderflow://nope", "orderflow://prices/", "orderflow://prices/NO", "file:///etc"]
+    ("uri", "ttl_ms", "scope"),
+    [
+        ("live://BTCUSDT/prices", 1_000, "private"),
+        ("live://BTCUSDT/funding", 5_000, "private"),
+        ("orderflow://coverage/BTCUSDT", 60_000, "private"),
+        ("orderflow://glossary", 3_600_000, "public"),
+        ("orderflow://schema", 3_600_000, "public"),
+    ],
+)
+def test_what_is_read_says_how_long_it_holds_and_for_whom(uri: str, ttl_ms: int, scope: str) -> None:
+    found = with_client(lambda client: client.read_resource(uri))
+    assert (found.ttl_ms, found.cache_scope) == (ttl_ms, scope)
+
+
+def test_a_failure_does_not_hold() -> None:
+    found = with_client(lambda client: client.read_resource("live://BTCUSDT/prices"), FakeLatest())
+    assert found.contents[0].text.startswith("no_data_for_range: ")
+    assert found.ttl_ms == 0
+
+
+def test_the_schema_has_every_column_with_its_unit() -> None:
+    text = with_client(lambda client: client.read_resource("orderflow://schema")).contents[0].text
+    for stream in STREAMS.values():
+        assert f"## {stream.name}" in text
+        for one in stream.columns:
+            assert f"| {one.name} | {one.type} | {one.unit} |" in text
+
+
+def test_what_the_guide_for_assistants_lists_is_what_there_is() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "assistants.md").read_text()
+
+    async def names(client: Client) -> list[str]:
+        asked = [one.name for one in (await client.list_prompts()).prompts]
+        read = [one.uri for one in (await client.list_resources()).resources]
+        templates = (await client.list_resource_templates()).resource_templates
+        return asked + read + [one.uri_template.replace("{symbol}", "BTCUSDT") for one in templates]
+
+    assert [one for one in with_client(names) if f"| `{one}` |" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "orderflow://nope",
+        "orderflow://prices/",
+        "orderflow://prices/NO",
+        "orderflow://coverage/NO",
+        "live://NO/prices",
+        "live://BTCUSDT/nope",
+        "live:///prices",
+        "live://BTC%20or/prices",
+        "file:///etc",
+    ],
 )
 def test_an_unknown_resource_is_refused_by_name(uri: str) -> None:
     error = refusal(lambda client: client.read_resource(uri))
@@ -195,18 +288,11 @@ def test_every_listed_resource_and_prompt_can_be_had() -> None:
             assert (await client.read_resource(one.uri)).contents
         listed_prompts = (await client.list_prompts()).prompts
         for one in listed_prompts:
-            said = await client.get_prompt(one.name, {"symbol": "BTCUSDT"})
-            assert "BTCUSDT" in said.messages[0].content.text  # type: ignore[union-attr]
+            said = await client.get_prompt(one.name, {"symbol": "ETHUSDT", "coin": "ETH"})
+            assert "ETH" in said.messages[0].content.text  # type: ignore[union-attr]
         return len(listed_resources) * len(listed_prompts)
 
     assert with_client(all_of_them) > 0
-
-
-def test_a_prompt_names_only_tools_that_exist() -> None:
-    said = material.prompt("market_check", {"symbol": "X"}).messages[0].content.text  # type: ignore[union-attr]
-    named = {word.strip(".,") for word in said.split() if "_" in word}
-    assert named
-    assert named <= set(tools.ALL.tools)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +300,7 @@ def test_a_prompt_names_only_tools_that_exist() -> None:
 )
 def test_a_prompt_that_cannot_be_filled_is_refused(name: str, arguments: dict[str, str] | None) -> None:
     error = refusal(lambda client: client.get_prompt(name, arguments))
-    assert error.message.startswith("no prompt")
+    assert error.message in ("no prompt 'nope'", "prompt market_check needs symbol: a symbol, as in BTCUSDT")
 
 
 # ── What is suggested while someone types ─────────────────────────────────────────────────────
@@ -229,7 +315,10 @@ def suggested(ref: Any, argument: str, begun: str, latest: FakeLatest | None = N
     ).completion
 
 
-@pytest.mark.parametrize("ref", [PROMPT, TEMPLATE])
+LIVE = ResourceTemplateReference(uri="live://{symbol}/liquidations")
+
+
+@pytest.mark.parametrize("ref", [PROMPT, TEMPLATE, LIVE])
 @pytest.mark.parametrize(
     ("begun", "values"),
     [("", ["BTCUSDT", "ETHUSDT"]), ("b", ["BTCUSDT"]), ("ETHU", ["ETHUSDT"]), ("SOL", []), ("USDT", [])],
@@ -243,6 +332,7 @@ def test_a_symbol_is_suggested_by_its_beginning(ref: Any, begun: str, values: li
     ("ref", "argument"),
     [
         (PROMPT, "venue"),
+        (PromptReference(name="options_positioning"), "symbol"),
         (PromptReference(name="nope"), "symbol"),
         (ResourceTemplateReference(uri="file:///{symbol}"), "symbol"),
     ],

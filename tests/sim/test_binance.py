@@ -250,7 +250,7 @@ def test_rest_klines_are_those_of_the_stream() -> None:
     for name, path in ((FUTURES, "/fapi/v1/klines"), (SPOT, "/api/v3/klines")):
         venue = Venue(name, rate=20.0)
         closed = [f["data"]["k"] for f in venue.run({"btcusdt@kline_1m"}, 150.0, 100) if f["data"]["k"]["x"]]
-        rows = venue.ask(path, symbol="BTCUSDT", interval="1m")
+        rows = venue.ask(path, symbol="BTCUSDT", interval="1m", startTime=str(closed[0]["t"]))
         keys = ("t", "o", "h", "l", "c", "v", "T", "q", "n", "V", "Q", "B")
         assert rows[: len(closed)] == [[k[key] for key in keys] for k in closed]
 

@@ -150,13 +150,13 @@ def test_what_rest_says_is_read_by_our_decoder() -> None:
     venue.run([], 130)
     product = venue.product
     for name in ("instruments", "advanced_products", "instrument", "advanced_product"):
-        (one,) = venue.ask(name, product_id=product)
+        one, *_ = venue.ask(name, product_id=product)
         assert isinstance(one, Instrument)
         assert (one.native, one.symbol, one.tick, one.trading) == (product, "BTCUSDT", 0.01, True)
     for name in ("time", "advanced_time"):
         (clock,) = venue.ask(name)
         assert isinstance(clock, Control) and clock.ts_event == venue.now_ms * MS
-    quote, day = venue.ask("ticker", product_id=product)
+    quote, day, _ = venue.ask("ticker", product_id=product)
     assert isinstance(quote, Quote) and isinstance(day, Ticker)
     assert quote.bid == venue.exchange.book.best_bid / 100
     (stats,) = venue.ask("stats", product_id=product)

@@ -28,6 +28,15 @@ from orderflow.market.events import (
     Trade,
     VolatilityIndex,
 )
+from orderflow.market.facts import (
+    Announcement,
+    Asset,
+    OptionContract,
+    Settlement,
+    VenueStatus,
+    Volatility,
+    VolatilityBar,
+)
 from orderflow.sim import Simulation, deribit
 from orderflow.sim.connections import Connection
 from orderflow.sim.deribit_chain import black_76, listed, quoted
@@ -361,12 +370,18 @@ EVER = {"start_timestamp": "0", "end_timestamp": str(1 << 50)}
         (
             "get_book_summary_by_currency",
             {"currency": "any", "kind": "future"},
-            {MarkPrice, Funding, OpenInterest, Ticker},
+            {MarkPrice, Funding, OpenInterest, Quote, Ticker},
         ),
-        ("get_book_summary_by_instrument", NAMED, {MarkPrice, Funding, OpenInterest, Ticker}),
+        ("get_book_summary_by_instrument", NAMED, {MarkPrice, Funding, OpenInterest, Quote, Ticker}),
         ("get_tradingview_chart_data", {**NAMED, **EVER, "resolution": "1"}, {Candle}),
         ("get_funding_rate_history", {**NAMED, **EVER}, {Funding}),
         ("get_index_price", {"index_name": "sol_usdc"}, {IndexPrice}),
+        ("get_last_settlements_by_currency", {"currency": "BTC"}, {Settlement}),
+        ("get_last_settlements_by_instrument", NAMED, {Settlement}),
+        ("get_currencies", {}, {Asset}),
+        ("get_index_price_names", {}, {Asset}),
+        ("get_announcements", {}, {Announcement}),
+        ("status", {}, {VenueStatus}),
     ],
 )
 def test_each_answer_about_futures_is_read(
@@ -476,7 +491,16 @@ OPTION_KINDS = [
     ("get_last_trades_by_currency_and_time", {"currency": "BTC", **EVER}, {Trade}),
     ("get_book_summary_by_currency", {"currency": "BTC", "kind": "option"}, {Option}),
     ("get_book_summary_by_instrument", {"instrument_name": ""}, {Option}),
-    ("get_volatility_index_data", {"currency": "BTC", **EVER, "resolution": "3600"}, {VolatilityIndex}),
+    ("get_volatility_index_data", {"currency": "BTC", **EVER, "resolution": "60"}, {VolatilityIndex}),
+    ("get_volatility_index_data", {"currency": "BTC", **EVER, "resolution": "3600"}, {VolatilityBar}),
+    ("get_historical_volatility", {"currency": "BTC"}, {Volatility}),
+    ("get_expirations", {"currency": "BTC", "kind": "option"}, {Asset}),
+    (
+        "get_instruments",
+        {"currency": "any", "kind": "option", "expired": "false"},
+        {Asset, OptionContract},
+    ),
+    ("status", {}, {VenueStatus}),
 ]
 
 

@@ -148,10 +148,10 @@ def test_what_can_be_asked_is_answered_in_words_that_our_decoder_reads() -> None
     hear(VENUE, ["BTCUSDT"], lambda heard: heard.of(Trade), then=then)
     contexts = {"MarkPrice", "IndexPrice", "Funding", "OpenInterest", "Ticker"}
     assert answers == {
-        "instruments": {"Instrument"},
+        "instruments": {"Instrument", "RiskTier"},
         "contexts": {"Instrument", *contexts},
-        "mids": {"Quote"},
-        "depth": {"BookUpdate"},
+        "mids": {"LastPrice"},
+        "depth": {"BookUpdate", "Quote"},
         "trades": {"Trade"},
         "candles": {"Candle"},
         "funding_history": {"Funding"},

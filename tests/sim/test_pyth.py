@@ -62,7 +62,7 @@ def test_rest_without_a_key_is_refused_and_with_one_answers() -> None:
             listed = answer(ALL[VENUE], listing.url, listing.payload, 1)
             assert {one.symbol for one in listed} > {*SYMBOLS}
             latest = await keyed.request("latest", **{"ids[]": ALL[VENUE].native("ARUSDT")})
-            (price,) = answer(ALL[VENUE], latest.url, latest.payload, 1)
+            price, _ = answer(ALL[VENUE], latest.url, latest.payload, 1)
             assert isinstance(price, Quote) and price.symbol == "ARUSDT" and price.mid is not None
         finally:
             await bare.close()

@@ -11,6 +11,8 @@ from orderflow.market.events import (
     Funding,
     Gap,
     Ignored,
+    IndexPrice,
+    Liquidation,
     MarkPrice,
     OpenInterest,
     Quote,
@@ -133,3 +135,27 @@ def test_memory_and_database_give_the_same_answer(filled: Any) -> None:
 
     assert everything(live) == everything(Reader(filled.connection))
     assert [len(one) for one in everything(live)[3:]] == [1, 0, 1, 0, 0, 0]
+
+
+def test_the_newest_of_a_stream_is_an_event_a_venue_and_of_tapes_the_last_ones() -> None:
+    live = Live("live", ["BTCUSDT", "ETHUSDT"])
+    live.update(quote("binance_spot", "BTCUSDT", 1, 10.0))
+    live.update(quote("binance_futures", "BTCUSDT", 1, 11.0))
+    live.update(quote("binance_futures", "ETHUSDT", 1, 3.0))
+    live.update(IndexPrice("binance_futures", "BTCUSDT", 1, 1, 10.5))
+    for id in range(250):
+        live.update(trade("binance_spot", id, id))
+    live.update(trade("bybit_spot", 7, 7))
+    for second in range(60):
+        live.update(Liquidation("binance_futures", "BTCUSDT", second, second, "long", 9.0, 1.0))
+    assert [one.venue for one in live.newest("prices", "BTCUSDT")] == ["binance_spot", "binance_futures"]
+    assert [type(one) for one in live.newest("index_prices", "BTCUSDT")] == [IndexPrice]
+    last = [(one.venue, getattr(one, "id", None)) for one in live.newest("trades", "BTCUSDT")]
+    assert last == [*(("binance_spot", id) for id in range(50, 250)), ("bybit_spot", 7)]
+    assert [one.ts_recv for one in live.newest("liquidations", "BTCUSDT")] == list(range(10, 60))
+    assert live.newest("liquidations", "ETHUSDT") == []
+    with pytest.raises(UnknownSymbol, match="NOPE"):
+        live.newest("prices", "NOPE")
+    live.forget("binance_futures", [("liquidations", "BTCUSDT"), ("prices", "BTCUSDT")])
+    assert live.newest("liquidations", "BTCUSDT") == []
+    assert [one.venue for one in live.newest("prices", "BTCUSDT")] == ["binance_spot"]

@@ -1,6 +1,7 @@
 """Merging: a row that comes twice is one row, by whichever way and in whatever company it comes."""
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,10 @@ from orderflow.market.events import (
     Ticker,
     Trade,
 )
+from orderflow.market.streams import STREAMS
+from orderflow.store import merge, tables
+from orderflow.store.merge import Known
+from orderflow.store.rows import packed
 from tests.store.market import T0, Market
 
 UNSHRUNK = (
@@ -39,6 +44,101 @@ def trade(id: int | str, at: int = 0, *, venue: str = SPOT, symbol: str = BTC, m
 
 def ids(market: Market) -> list[tuple[str | None, int]]:
     return [(row["trade_id"], row["id"]) for row in market.rows("trades")]
+
+
+def test_a_look_up_takes_series_as_they_are_stored(market: Market, tmp_path: Path) -> None:
+    """Else each stored row's venue and symbol is made a text, and its blocks stay in DuckDB's queues."""
+    market.write(trade(1), trade(2))
+    cursor = market.connection.cursor()
+    told = tmp_path / "told.json"
+    cursor.execute(f"SET enable_profiling = 'json'; SET profiling_output = '{told}'")
+    known = Known(cursor, STREAMS["trades"])
+    rows, texts = packed(STREAMS["trades"], [trade(1)], {BTC: 0})
+    assert not known.fresh(rows, texts, [(SPOT, BTC)]).any()
+    plan = told.read_text()
+    assert "HASH_JOIN" in plan and "VARCHAR" not in plan.partition("HASH_JOIN")[2].partition("Conditions")[2]
+
+
+def test_a_symbol_that_is_new_since_is_looked_up_all_the_same(market: Market) -> None:
+    market.write(trade(2))
+    market.write(trade(1))
+    tables.add_symbols(market.connection, ["NEWUSDT"])  # beside the writer, which has met no row of it
+    assert market.write(trade(1)) == {}
+    assert market.write(trade(2, symbol="NEWUSDT")) == {"trades": 1}
+    assert market.write(trade(2, symbol="NEWUSDT"), trade(1, symbol="NEWUSDT")) == {"trades": 1}
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows were looked up in a table, a number for each time."""
+    asked: list[int] = []
+    for name in ("_stored", "_stored_versions"):
+        ask = getattr(Known, name)
+
+        def counted(self: Known, rows: Any, *rest: Any, ask: Any = ask) -> Any:
+            asked.append(len(rows))
+            return ask(self, rows, *rest)
+
+        monkeypatch.setattr(Known, name, counted)
+    return asked
+
+
+def test_rows_without_a_number_are_told_by_their_time_and_not_looked_up(
+    market: Market, looked_up: list[int]
+) -> None:
+    """Each look-up is a join, whose blocks DuckDB remembers: a venue without numbers has many quotes a second."""
+
+    def told(at: int, bid: float, sequence: int | None = None) -> Quote:
+        return Quote(SPOT, BTC, T0 + at * MS, T0 + at * MS, bid, 1.0, 200.0, 1.0, sequence)
+
+    assert market.write(told(0, 1.0)) == {"prices": 1}
+    # at the same time another price, which is new, and the first one, which is not
+    assert market.write(told(0, 2.0), told(0, 1.0)) == {"prices": 1}
+    assert market.write(told(5, 1.0), told(5, 2.0), told(5, 3.0, sequence=7)) == {"prices": 3}
+    assert market.write(told(5, 1.0), told(5, 4.0, sequence=7)) == {}
+    assert looked_up == []
+    assert market.write(told(1, 1.0)) == {"prices": 1}  # what lies behind is looked up as ever
+    assert market.write(told(1, 1.0), told(0, 2.0)) == {}
+    assert looked_up == [1, 2]
+
+
+def test_after_a_restart_what_stands_at_the_newest_time_is_looked_up(
+    market: Market, looked_up: list[int]
+) -> None:
+    def told(at: int, bid: float) -> Quote:
+        return Quote(SPOT, BTC, T0 + at * MS, T0 + at * MS, bid, 1.0, 200.0, 1.0)
+
+    market.write(told(5, 1.0))
+    market.restart()
+    assert market.write(told(5, 1.0), told(5, 2.0), told(4, 1.0)) == {"prices": 2}
+    assert market.write(told(4, 1.0), told(5, 2.0)) == {}
+    assert len(looked_up) == 2
+
+
+def test_a_bar_that_lasts_is_looked_up_once(
+    market: Market, looked_up: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merge, "_today_us", lambda: T0 // 1000 - 1)
+
+    def bar(at: int, close: float, *, minute: int = 0, closed: bool = False) -> Candle:
+        opened, told = T0 + minute * 60 * SECOND, T0 + at * MS
+        prices = (1.0, 9.0, 0.5, close)
+        return Candle(SPOT, BTC, told, told, "1m", opened, opened + 59 * SECOND, *prices, 1.0, closed=closed)
+
+    for at in range(3):
+        assert market.write(bar(at, 1.0 + at)) == {"candles": 1}
+    assert looked_up == [1]
+    assert market.write(bar(1, 7.0)) == {}  # told before what stands
+    assert market.write(bar(60_000, 4.0, closed=True), bar(60_001, 4.5, minute=1)) == {"candles": 2}
+    assert market.write(bar(60_002, 5.0)) == {}  # closed is closed
+    assert [(row["close"], row["closed"], row["id"]) for row in market.rows("candles")] == [
+        (4.0, True, 1),
+        (4.5, False, 2),
+    ]
+    assert looked_up == [1, 1]
+    market.restart()
+    assert market.write(bar(60_003, 6.0, minute=1)) == {"candles": 1}
+    assert [row["close"] for row in market.rows("candles")] == [4.0, 6.0] and looked_up == [1, 1, 1]
 
 
 # ── Rows that come twice ──────────────────────────────────────────────────────────────────────

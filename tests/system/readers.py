@@ -18,8 +18,8 @@ from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orderflow import venues
 from orderflow.market.events import MINUTE
+from orderflow.market.instruments import COLLECTED
 from orderflow.store.access import open_reader
 from orderflow.store.reader import Reader
 from tests.system.product import Collector, Product
@@ -115,9 +115,9 @@ def trial(
     """Run it and return the report."""
     product = Product(folder)
     try:
-        simulator = product.simulator(SYMBOLS, rate, venues=",".join(venues.ALL))
+        simulator = product.simulator(SYMBOLS, rate, venues=",".join(COLLECTED))
         collector = product.collector(
-            simulator, symbols=SYMBOLS, venues=",".join(venues.ALL), FLUSH_INTERVAL="1"
+            simulator, symbols=SYMBOLS, venues=",".join(COLLECTED), FLUSH_INTERVAL="1"
         )
         time.sleep(idle_s)
         before, memory_before = flushes(collector), resident_mb(collector)

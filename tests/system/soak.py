@@ -26,11 +26,12 @@ from orderflow.feed import segment
 from orderflow.feed.frames import NOTE, Frame
 from orderflow.market.errors import VenueChanged
 from orderflow.market.events import BookUpdate, Candle, Event, Instrument
+from orderflow.market.instruments import COLLECTED
 from orderflow.market.streams import KEPT, STREAMS, Stream
 from orderflow.venues.spec import Memory, answer
 from tests.system.product import Collector, Product, Simulator, http_json, read
 
-EVERY_VENUE = ",".join(venues.ALL)
+EVERY_VENUE = ",".join(COLLECTED)
 FAULT_EVERY_S = 3.0
 SETTLE_S = 8.0  # without faults at the end: sockets come back, books are right again
 SAMPLE_S = 5.0
@@ -159,7 +160,7 @@ def soak(folder: Path, *, minutes: float, rate: float, kills: int, seed: int, sy
         found = judged(folder / "market.duckdb", simulator, faulty)
         return {
             "minutes": minutes,
-            "venues": len(venues.ALL),
+            "venues": len(COLLECTED),
             "symbols": len(symbols.split(",")),
             "rate_per_series": rate,
             "frames_sent": about["frames_sent"],

@@ -123,6 +123,8 @@ def simulated(wanted: Cells) -> Cells:
         inbox, feeds, found = Inbox(), Feeds(), set[tuple[str, str]]()
         memories: dict[str, Memory] = defaultdict(Memory)
         for name, venue in venues.ALL.items():
+            if not venue.collects:
+                continue
             hosts = Hosts(**simulation.hosts(name))
             feeds.start(
                 lambda venue=venue, hosts=hosts: Feed(venue, SYMBOLS, inbox, hosts=hosts, key="simulated")

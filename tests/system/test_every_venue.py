@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from orderflow import venues
+from orderflow.market.instruments import COLLECTED
 from tests.system.product import Collector, Product, Simulator, until
 
-EVERY = ",".join(venues.ALL)
+EVERY = ",".join(COLLECTED)
 SPEAKING = [name for name, venue in venues.ALL.items() if venue.channels]  # the others are asked, rarely
 
 

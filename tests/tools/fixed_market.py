@@ -1,12 +1,13 @@
 """A small fixed market for the tests of tools and doors: two venues, two symbols, one clock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from orderflow.market.errors import OrderflowError
 from orderflow.market.events import (
     HOUR,
     MINUTE,
@@ -22,11 +23,13 @@ from orderflow.market.events import (
     OpenInterest,
     Quote,
     Ticker,
+    Trade,
 )
 from orderflow.store import runs, tables
 from orderflow.store.reader import Reader
 from orderflow.store.sandbox import Found
 from orderflow.tools.context import Context
+from orderflow.venues.questions import WHOLE, Asked, Told
 
 NOW: Nanos = 1_763_683_200 * SECOND  # 2025-11-21T00:00:00Z
 FEES = {"binance_futures": 5.0, "binance_spot": 10.0, "bybit_spot": 10.0}
@@ -70,11 +73,37 @@ class FakeLatest:
     def tickers(self, symbol: str | None) -> list[Ticker]:
         return self._of(Ticker, symbol)
 
+    def recent_trades(self, symbol: str, venue: str | None = None) -> list[Trade]:
+        return [one for one in self._of(Trade, symbol) if venue in (None, one.venue)]
+
     def _of(self, kind: type[Any], symbol: str | None) -> list[Any]:
         return [one for one in self._others if isinstance(one, kind) and symbol in (None, one.symbol)]
 
     def symbols(self) -> list[str]:
         return sorted({one.symbol for one in (*self._quotes, *self._tops)})
+
+
+class FakeAsker:
+    """Venues that answer what the test says: events, or an error, by venue and question; `asked` is what was asked."""
+
+    def __init__(self, answers: Mapping[tuple[str, str], Sequence[Event] | OrderflowError]) -> None:
+        self._answers = dict(answers)
+        self.asked: list[tuple[str, Asked]] = []
+
+    def offered(self, question: str) -> list[str]:
+        return [venue for venue, one in self._answers if one == question]
+
+    def ask(self, asked: Sequence[tuple[str, Asked]], /) -> list[Told | OrderflowError]:
+        self.asked += asked
+        return [self._answer(venue, one) for venue, one in asked]
+
+    def _answer(self, venue: str, asked: Asked) -> Told | OrderflowError:
+        known = self._answers.get((venue, asked.question))
+        if known is None:
+            known = self._answers[venue, WHOLE[asked.question]]
+        if isinstance(known, OrderflowError):
+            return known
+        return Told(events=known, at=NOW, native=asked.about)
 
 
 def quote(
@@ -194,16 +223,15 @@ def context(latest: FakeLatest | None = None, health: dict[str, Any] | None = No
             top("binance_spot", [(100.4, 1.5), (100.3, 1.0)], [(100.5, 1.0)], age_ms=250),
         ],
     )
-    return Context(
-        latest=known,
-        gaps=lambda *, since=None, until=None: known.gaps,
-        health=lambda: HEALTHY if health is None else health,
-        clock=lambda: NOW,
-        history=history() if known.heard else None,
-        sql=lambda statement, limits=None, /: FOUND,
-        fees=FEES,
-        **more,
-    )
+    usual: dict[str, Any] = {
+        "gaps": lambda *, since=None, until=None: known.gaps,
+        "health": lambda: HEALTHY if health is None else health,
+        "clock": lambda: NOW,
+        "history": history() if known.heard else None,
+        "sql": lambda statement, limits=None, /: FOUND,
+        "fees": FEES,
+    }
+    return Context(latest=known, **usual | more)
 
 
 FOUND = Found(pa.table({"venue": ["binance_futures", "binance_spot"], "trades": [3, 4]}), False, 0.25)

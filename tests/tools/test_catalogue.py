@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from fixed_answers import house
 from fixed_market import HEALTHY, NOW, FakeLatest, context, quote
 
 from orderflow import tools
@@ -15,6 +16,7 @@ from orderflow.tools.answers import tokens
 from orderflow.tools.forms import structured
 from orderflow.tools.market_aliases import MARKET_ALIASES
 from orderflow.tools.search import Index, stems
+from orderflow.tools.venue_aliases import VENUE_ALIASES
 
 ALL = tools.ALL
 
@@ -355,7 +357,7 @@ def test_an_old_name_answers_with_the_defaults_it_always_had(old: str) -> None:
 
 def test_every_old_name_is_tested_and_names_a_tool() -> None:
     # those of test_market_now are of venues that this market has not
-    assert set(OLD) == set(ALL.aliases) - set(MARKET_ALIASES)
+    assert set(OLD) == set(ALL.aliases) - set(MARKET_ALIASES) - set(VENUE_ALIASES)
     assert {one.tool for one in ALL.aliases.values()} <= set(ALL.tools)
 
 
@@ -396,7 +398,10 @@ def test_the_core_set_fits_its_budget() -> None:
 
 
 def test_sets_come_in_a_fixed_order_and_always_reach_the_rest() -> None:
-    assert [one.name for one in ALL.toolset("all")] == list(ALL.tools)
+    assert [one.name for one in ALL.toolset("all", writes=True)] == list(ALL.tools)
+    assert {one.family for one in ALL.toolset("all", writes=True)} - {
+        one.family for one in ALL.toolset("all")
+    } == {"control"}
     assert [one.name for one in ALL.toolset("meta")] == ["find_tools", "describe_tools", "call_tool"]
     assert [one.name for one in ALL.toolset("system")] == [
         "system_health",
@@ -427,10 +432,14 @@ def test_a_query_that_fits_nothing_says_so_and_names_the_families() -> None:
     assert found["summary"]["families"] == [
         "cross_venue",
         "market",
+        "venue",
+        "options",
         "history",
         "orderflow",
         "charts",
         "system",
+        "stream",
+        "control",
         "catalogue",
     ]
 
@@ -442,7 +451,9 @@ def test_stems_bring_singular_and_plural_together() -> None:
 
 
 def test_a_rare_word_weighs_more_than_a_common_one() -> None:
-    index = Index({"a": "price price price book", "b": "price funding", "c": "price book"})
+    index = Index(
+        {"a": [("price price price book", 1.0)], "b": [("price funding", 1.0)], "c": [("price book", 1.0)]}
+    )
     assert index.search("price funding", 3)[0] == "b"
     assert index.search("zebra", 3) == []
 
@@ -523,5 +534,41 @@ def test_on_an_empty_house_no_tool_gives_a_number_about_a_market(one: Any) -> No
 
 @pytest.mark.parametrize("one", ALL.tools.values(), ids=list(ALL.tools))
 def test_the_same_question_of_the_same_state_has_the_same_answer(one: Any) -> None:
-    first, second = (tools.call(context(), one.name, {**one.example}) for _ in range(2))
+    first, second = (tools.call(house(), one.name, {**one.example}) for _ in range(2))
     assert msgspec.json.encode(first) == msgspec.json.encode(second)
+
+
+@pytest.mark.parametrize("old", [one for one in ALL.aliases if ALL.aliases[one].tool in ALL.tools])
+def test_on_an_empty_house_an_old_name_says_what_is_missing_and_gives_no_number(old: str) -> None:
+    tool = ALL.resolve(old)[0]
+    required = {one.name for one in tool.parameters if one.required}
+    named = {name: value for name, value in (tool.example or {}).items() if name in required}
+    try:
+        answer = tools.call(context(FakeLatest(), health={}), old, named)
+    except OrderflowError as error:
+        assert error.code in ("no_data_for_range", "invalid_argument")
+        assert error.hint
+        return
+    assert tool.family == "system"
+    assert not [cell for row in answer.rows for cell in row if isinstance(cell, float)]
+
+
+@pytest.mark.parametrize("one", ALL.tools.values(), ids=list(ALL.tools))
+def test_every_tool_answers_in_the_columns_that_it_declares(one: Any) -> None:
+    answer = tools.call(house(), one.name, {**one.example})
+    if one.columns is None:  # whoever asks chooses them
+        return
+    assert set(answer.columns) <= set(one.columns)
+    assert all(len(row) == len(answer.columns) for row in answer.rows)
+    declared = {name: unit for name, unit in one.columns.items() if unit}
+    assert {
+        name: unit for name, unit in answer.meta.units.items() if name in declared
+    }.items() <= declared.items()
+
+
+def test_all_tools_together_fit_their_budget() -> None:
+    listed = [
+        {"name": one.name, "description": one.description, "inputSchema": one.schema}
+        for one in ALL.toolset("all", writes=True)
+    ]
+    assert tokens(json.dumps(listed)) <= 60_000

@@ -11,6 +11,10 @@ from orderflow.market.events import HOUR, MINUTE, MS, Event, Funding, MarkPrice,
 from orderflow.tools.answers import Answer
 from orderflow.tools.context import Context
 from orderflow.tools.market_aliases import MARKET_ALIASES
+from orderflow.tools.venue_aliases import VENUE_ALIASES
+
+NOW_TOLD = {f"market_{one}" for one in ("open_interest", "funding", "liquidations", "snapshot")}
+NAMES = {name: one for name, one in (MARKET_ALIASES | VENUE_ALIASES).items() if one.tool in NOW_TOLD}
 
 
 def known(*others: Event, kind: str = "simulated", **more: Any) -> Context:
@@ -228,14 +232,14 @@ def test_liquidations_are_added_up_by_side_and_say_that_they_are_a_lower_bound()
     answer = asked("market_liquidations")
     assert rows(answer) == [
         {"symbol": "BTCUSDT", "time": ms(30), "venue": "binance_futures", "side": "long", "price": 130.0,
-         "quantity": 3.0, "value": 390.0}
+         "quantity": 3.0, "value": 390.0, "source": "stored"}
     ]  # fmt: skip
     assert answer.summary["together"] == {
         "long_value": 390.0, "longs": 1, "short_value": 0.0, "shorts": 0, "lower_bound": True,
     }  # fmt: skip
     assert rows(answer, "venues") == [
         {"venue": "binance_futures", "longs": 1, "long_value": 390.0, "shorts": 0, "short_value": 0.0,
-         "largest_value": 390.0, "last": ms(30), "lower_bound": True}
+         "largest_value": 390.0, "last": ms(30), "lower_bound": True, "source": "stored"}
     ]  # fmt: skip
     assert any("lower bound" in one for one in answer.meta.warnings)
     assert "no public feed" in answer.meta.venues.missing["hyperliquid_futures"]
@@ -352,7 +356,7 @@ def test_an_old_name_is_translated(name: str) -> None:
     assert alias is not None and alias.translate(given, tool.names) == wanted
 
 
-@pytest.mark.parametrize("name", MARKET_ALIASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_old_name_takes_its_own_defaults_and_answers_or_says_why_not(name: str) -> None:
     events = [
         event
@@ -367,8 +371,8 @@ def test_an_old_name_takes_its_own_defaults_and_answers_or_says_why_not(name: st
     except InvalidArgument as error:
         assert "symbol" in error.message  # it always needed one
     else:
-        assert answer.meta.tool == MARKET_ALIASES[name].tool
-    assert set(tools.ALL.schema(name)["properties"]) >= set(MARKET_ALIASES[name].parameters)
+        assert answer.meta.tool == NAMES[name].tool
+    assert set(tools.ALL.schema(name)["properties"]) >= set(NAMES[name].parameters)
 
 
 def test_what_an_old_name_chose_among_is_refused_where_one_is_left() -> None:

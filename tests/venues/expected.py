@@ -20,42 +20,91 @@ from orderflow.market.events import (
     Trade,
     VolatilityIndex,
 )
+from orderflow.market.facts import (
+    Announcement,
+    Asset,
+    Basis,
+    ContractStats,
+    InsuranceFund,
+    LastPrice,
+    LongShort,
+    OptionContract,
+    RiskTier,
+    Settlement,
+    TakerVolume,
+    VenueStatus,
+    VenueVolume,
+    Volatility,
+    VolatilityBar,
+)
 
 SPOKEN: dict[str, set[type[Event]]] = {
     "binance_futures": {
         *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, Funding, FundingInterval, OpenInterest),
         *(Ticker, Candle, Liquidation, Instrument, Ignored, Control),
+        *(LastPrice, LongShort, TakerVolume, Basis, InsuranceFund, Settlement, Asset),
     },
-    "binance_spot": {Quote, Trade, BookUpdate, Ticker, Candle, Instrument, Ignored, Control},
+    "binance_spot": {Quote, Trade, BookUpdate, Ticker, Candle, Instrument, Ignored, Control, LastPrice},
     "hyperliquid_futures": {
         *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, Funding, OpenInterest),
-        *(Ticker, Candle, Instrument, Ignored, Control),
+        *(Ticker, Candle, Instrument, Ignored, Control, LastPrice, VenueStatus, RiskTier),
     },
-    "pyth": {Quote, Instrument, Ignored, Control},
+    "hyperliquid_spot": {
+        *(Quote, Trade, BookUpdate, MarkPrice, Ticker, Candle, Instrument, Asset, LastPrice, VenueStatus),
+    },
+    "pyth": {Quote, Instrument, Ignored, Control, LastPrice},
     "deribit_futures": {
         *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, Funding, OpenInterest),
         *(Ticker, Candle, Liquidation, Instrument, Ignored, Control),
+        *(Announcement, Asset, Settlement, VenueStatus),
     },
-    "deribit_options": {Option, Trade, VolatilityIndex, BookUpdate, Quote, Instrument, Ignored, Control},
+    "deribit_options": {
+        *(Option, Trade, VolatilityIndex, BookUpdate, Quote, Instrument, Ignored, Control),
+        *(Asset, OptionContract, VenueStatus, Volatility, VolatilityBar),
+    },
     "bybit_futures": {
         *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, Funding, FundingInterval, OpenInterest),
         *(Ticker, Candle, Liquidation, Instrument, Ignored, Control),
+        *(LastPrice, LongShort, InsuranceFund, RiskTier, Announcement, VenueStatus),
     },
-    "bybit_spot": {Quote, Trade, BookUpdate, Ticker, Candle, Instrument, Ignored, Control},
+    "bybit_spot": {
+        *(Quote, Trade, BookUpdate, Ticker, Candle, Instrument, Ignored, Control),
+        *(LastPrice, Announcement, VenueStatus),
+    },
+    "bybit_options": {
+        *(Option, BookUpdate, Instrument, Ignored),
+        *(OptionContract, Asset, Settlement, Volatility, Announcement, VenueStatus),
+    },
     "kraken_futures": {
         *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, Funding, OpenInterest, Ticker, Candle),
         *(Liquidation, Instrument, Ignored, Control),
+        *(LastPrice, LongShort, TakerVolume, RiskTier, VenueStatus, Asset),
     },
+    "kraken_spot": {Quote, Trade, BookUpdate, Ticker, Candle, Instrument, Ignored, Control}
+    | {LastPrice, VenueStatus, Asset},
     "okx_futures": {
         *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, Funding, OpenInterest, Ticker, Candle),
         *(Liquidation, Instrument, Ignored, Control),
+        *(LongShort, TakerVolume, Asset, RiskTier, InsuranceFund, Settlement, VenueVolume, VenueStatus),
+        Announcement,
+    },
+    "okx_options": {
+        *(Option, OptionContract, Instrument, Asset, BookUpdate, Settlement, InsuranceFund, Ignored),
     },
     "gate_futures": {
         *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, Funding, FundingInterval, OpenInterest),
         *(Ticker, Candle, Liquidation, Instrument, Ignored, Control),
+        *(LastPrice, LongShort, TakerVolume, ContractStats, InsuranceFund, RiskTier),
     },
+    "gate_delivery": {
+        *(Quote, Trade, BookUpdate, MarkPrice, IndexPrice, OpenInterest, Ticker, Candle, Instrument),
+        *(Ignored, Control, LastPrice, Basis),
+    },
+    "gate_options": {Option, BookUpdate, IndexPrice, Ignored, Control, Asset, OptionContract},
     "cme_futures": {Quote, OpenInterest, Ticker, Candle, Ignored},
-    "coinbase_spot": {Quote, Trade, BookUpdate, Ticker, Candle, Instrument, Ignored, Control, Missed},
+    "coinbase_spot": {
+        *(Quote, Trade, BookUpdate, Ticker, Candle, Instrument, Ignored, Control, Missed, Asset, LastPrice),
+    },
 }
 
 # Frames received, file by file as INDEX.md counts them, less what was sent; then the rows of the table.

@@ -27,6 +27,7 @@ from orderflow.market.events import (
     Ticker,
     Trade,
 )
+from orderflow.market.facts import LastPrice
 from orderflow.venues import ALL
 from orderflow.venues.spec import Memory, answer, contract
 
@@ -211,7 +212,7 @@ def test_an_empty_text_in_an_answer_is_a_number_that_is_not_known() -> None:
     url = "https://api.gateio.ws/api/v4/futures/usdt/tickers"
     body = b'[{"contract":"BTC_USDT","last":"5","mark_price":"","index_price":"","total_size":""}]'
     found = answer(GATE, url, body, 1, BTC)
-    assert [type(one) for one in found] == [Ticker]
+    assert [type(one) for one in found] == [Ticker, LastPrice]
 
 
 # ── Real frames ───────────────────────────────────────────────────────────────────────────────

@@ -25,10 +25,11 @@ RECEIVED = 1_790_000_000_300_000_000
 
 
 def decoded(path: Path) -> Sequence[Event]:
-    """Decode a case: its `contracts` are known, the frames `before` it have been decoded."""
+    """Decode a case: its `contracts` and `states` are known, the frames `before` it have been decoded."""
     case = json.loads(path.read_text())
     venue = venues.ALL[path.parent.name]
-    memory = Memory({native: contract(*one) for native, one in case.get("contracts", {}).items()})
+    listed = {native: contract(*one) for native, one in case.get("contracts", {}).items()}
+    memory = Memory(listed, case.get("states", {}))
     for said in case.get("before", []):
         venue.decode(_wire(said), RECEIVED, memory)
     if case["kind"] == "ws":

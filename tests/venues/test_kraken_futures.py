@@ -367,10 +367,8 @@ def test_errors_under_status_200_are_found_with_their_codes() -> None:
         "notFound",
         "no such market",
     )
-    assert find(b'{"error":["EQuery:Unknown asset pair"]}') == (
-        "EQuery:Unknown asset pair",
-        "EQuery:Unknown asset pair",
-    )
+    said = b'{"errors":[{"severity":"E","error_class":"General","type":"Invalid arguments","field":"since"}]}'
+    assert find(said) == ("EGeneral:Invalid arguments", "since")
     for fine in (
         b'{"result":"success","tickers":[]}',
         b'{"error":[],"result":{}}',

@@ -30,8 +30,8 @@ from orderflow.market.events import (
     Ticker,
     Trade,
 )
+from orderflow.venues.okx import complaint
 from orderflow.venues.okx_futures import OKX_FUTURES
-from orderflow.venues.okx_futures.rest import complaint
 from orderflow.venues.okx_futures.socket import checksum
 from orderflow.venues.spec import Memory, answer, contract
 

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from orderflow import __version__
-from orderflow.cli import asking, backfilling, collecting, feeding, keeping, storing, taking
+from orderflow.cli import asking, assistants, backfilling, collecting, feeding, keeping, storing, taking
 from orderflow.market.errors import InvalidArgument, OrderflowError
 
 app = typer.Typer(
@@ -42,7 +42,6 @@ for command in (
     collecting.demo,
     collecting.up,
     asking.call,
-    asking.mcp,
     asking.serve,
     storing.doctor,
     storing.init,
@@ -58,6 +57,7 @@ for command in (
     app.command()(command)
 app.command("import")(taking.take_in)
 app.add_typer(feeding.feeds, name="feeds")
+app.add_typer(assistants.assistants, name="mcp")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Commands that ask, or let others ask: call, mcp, serve."""
+"""Commands that ask, or let others ask: call, serve."""
 
 import asyncio
 import sys
@@ -18,6 +18,7 @@ from orderflow.cli.surroundings import (
     Token,
     chosen_desk,
     chosen_settings,
+    door_limits,
     dumped,
     log_to_stderr,
     run,
@@ -76,23 +77,6 @@ def _write(name: str, picture: bytes | None, file: Path) -> None:
     print(f"{file}: a picture of {len(picture):,} bytes", file=sys.stderr)
 
 
-def mcp(
-    db: Db = None,
-    toolsets: Annotated[
-        str | None, typer.Option(help="core, all, meta, or families.", show_default="core")
-    ] = None,
-    token: Token = None,
-) -> None:
-    """Serve an assistant over stdio (Model Context Protocol)."""
-    from orderflow.servers import mcp as door
-    from orderflow.servers.nearest import Nearest
-
-    chosen = chosen_settings(db=nearest_db(db), toolset=toolsets, token=token)
-    log_to_stderr("WARNING")
-    nearest = Nearest(where(chosen, db), token=chosen.token, taker_fee_bps=chosen.taker_fee_bps)
-    asyncio.run(door.stdio(nearest, chosen.toolset))
-
-
 def serve(
     db: Db = None,
     host: Host = None,
@@ -115,7 +99,12 @@ async def _serve(chosen: "Settings", store: Path | str, as_json: bool) -> None:
     taken = http.listen(chosen.host, chosen.port, chosen.token)
     nearest = Nearest(store, token=chosen.token, taker_fee_bps=chosen.taker_fee_bps)
     door = http.app(
-        nearest, token=chosen.token, toolset=chosen.toolset, desk=desk, asked=partial(sandbox.ask, store)
+        nearest,
+        token=chosen.token,
+        toolset=chosen.toolset,
+        desk=desk,
+        asked=partial(sandbox.ask, store),
+        limits=door_limits(chosen),
     )
     stop = stop_on_signals()
     found = {"ready": True, "db": str(store)}

@@ -12,6 +12,7 @@ import typer
 from orderflow.cli.sharing import Child, Most, Part, Ray, Shard, Shards, share
 from orderflow.cli.surroundings import (
     DEMO_DB,
+    Control,
     Db,
     Host,
     Json,
@@ -27,6 +28,7 @@ from orderflow.cli.surroundings import (
     chosen_desk,
     chosen_forms,
     chosen_settings,
+    door_limits,
     log_to_stderr,
     planned,
     run,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from orderflow.cli.service import Manager
     from orderflow.jobs.collect import Collector
     from orderflow.jobs.plan import Plan
+    from orderflow.jobs.steering import Steering
     from orderflow.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -70,6 +73,7 @@ def up(
     ] = None,
     publish: Publish = None,
     postgres: Postgres = None,
+    allow_control: Control = None,
     simulator: Simulator = None,
     child: Child = False,
     json: Json = False,
@@ -88,6 +92,7 @@ def up(
         "backfill": backfill,
         "publish_url": publish,
         "postgres_url": postgres,
+        "allow_control": allow_control,
     }
     chosen = chosen_settings(**flags)
     forms = chosen_forms(chosen)
@@ -112,12 +117,14 @@ def demo(
     host: Host = None,
     port: Port = None,
     token: Token = None,
+    allow_control: Control = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 7,
     rate: Annotated[float, typer.Option(help="Trades a second, per symbol and venue.")] = 5.0,
     json: Json = False,
 ) -> None:
     """Run simulated venues, the collector and the doors on this machine. Every answer says simulated."""
     flags = {"db": db, "venues": venues, "symbols": symbols, "host": host, "port": port, "token": token}
+    flags |= {"allow_control": allow_control}
     chosen = chosen_settings(**flags)
     log_to_stderr("WARNING" if chosen.log_level == "INFO" else chosen.log_level)
     run(_demo(chosen, flags, seed, rate, json))
@@ -231,8 +238,9 @@ async def _collect(
 ) -> None:
     """Run the collector and the doors until a signal; the first that fails ends both."""
     from orderflow.cli.service import Following, Manager
+    from orderflow.jobs import control as controls
     from orderflow.jobs.collect import Collector
-    from orderflow.jobs.control import Control
+    from orderflow.jobs.steering import Steering
     from orderflow.servers import http
     from orderflow.servers.callers import Local
     from orderflow.store.reader import Reader
@@ -247,14 +255,18 @@ async def _collect(
     except BaseException:
         taken.close()
         raise
-    control, manager = Control(collector), Manager()
-    context = _context(collector, chosen)
+    control, manager = controls.Control(collector), Manager()
+    steering = Steering(collector, control, asyncio.get_running_loop())
+    context = _context(collector, chosen, steering)
     door = http.app(
         Local(context),
         token=chosen.token,
         toolset=chosen.toolset,
+        writes=chosen.allow_control,
         desk=desk,
         asked=context.sql,
+        watched=collector.live,
+        limits=door_limits(chosen),
     )
     http.steer(door, control, collector.service.key)
     stop = stop_on_signals(collector.hurry)
@@ -273,6 +285,7 @@ async def _collect(
     try:
         await collector.run(stop)
     finally:
+        await steering.close()
         for task in (serving, *others):
             task.cancel()
         ended, *_ = await asyncio.gather(serving, *others, return_exceptions=True)
@@ -280,20 +293,31 @@ async def _collect(
         raise ended
 
 
-def _context(collector: "Collector", chosen: "Settings") -> Any:
+def _context(collector: "Collector", chosen: "Settings", steering: "Steering | None" = None) -> Any:
     from functools import partial
 
+    from orderflow.jobs.asking import Venues
     from orderflow.jobs.health import of_collector
     from orderflow.store import sandbox
     from orderflow.store.reader import Reader
     from orderflow.tools.context import Context, declared_fees
 
+    plan = collector.plan
     return Context(
+        asker=Venues(
+            plan.asked,
+            hosts=plan.hosts,
+            keys=plan.keys,
+            feeds=lambda: collector.feeds,
+            loop=asyncio.get_running_loop(),
+        ),
+        steering=steering,
+        writes=chosen.allow_control,
         latest=collector.live,
         gaps=collector.live.gaps,
         health=lambda: of_collector(collector),
         history=Reader(collector.connection, timeout_s=QUESTION_S),
-        sql=partial(sandbox.ask, collector.plan.db if collector.plan.lake is None else where(chosen)),
+        sql=partial(sandbox.ask, plan.db if plan.lake is None else where(chosen)),
         fees=declared_fees(chosen.taker_fee_bps),
     )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orderflow.jobs.tidy import Keeping
     from orderflow.publish import Publishing
     from orderflow.servers.desk import Desk
+    from orderflow.servers.limits import Limits
     from orderflow.settings import Settings
     from orderflow.store.desk import Following
     from orderflow.store.desk.stored import Open
@@ -57,6 +58,14 @@ Publish = Annotated[
     ),
 ]
 
+Control = Annotated[
+    bool | None,
+    typer.Option(
+        "--allow-control",
+        help="Let tools start, stop and configure what is collected, backfill and export.",
+        show_default="off",
+    ),
+]
 Postgres = Annotated[
     str | None,
     typer.Option(
@@ -79,15 +88,14 @@ def chosen_settings(**flags: Any) -> "Settings":
 def chosen_forms(chosen: "Settings") -> dict[str, "Venue"]:
     """Return the forms of the venues that were chosen, or of all."""
     from orderflow import venues
-    from orderflow.market.instruments import MARKETS, venue_id
+    from orderflow.market.instruments import COLLECTED, venue_id
     from orderflow.venues.cme_futures import with_chart
 
-    wanted = [venue_id(name) for name in chosen.venues] or list(venues.ALL)
-    missing = [name for name in wanted if name not in venues.ALL]
-    if missing:
+    wanted = [venue_id(name) for name in chosen.venues] or list(COLLECTED)
+    if missing := [name for name in wanted if name not in COLLECTED]:
         raise InvalidArgument(
-            f"{', '.join(missing)}: known, but its decoder is not built yet",
-            hint=f"built: {', '.join(venues.ALL)} of {len(MARKETS)}",
+            f"{', '.join(missing)}: asked by tools, and without streams to collect",
+            hint=f"collected: {', '.join(COLLECTED)}",
         )
     forms = {name: venues.ALL[name] for name in wanted}
     if chosen.cme_chart and (cme := forms.get("cme_futures")):
@@ -98,6 +106,7 @@ def chosen_forms(chosen: "Settings") -> dict[str, "Venue"]:
 def planned(chosen: "Settings", forms: dict[str, "Venue"], hosts: dict[str, "Hosts"]) -> "Plan":
     from orderflow import venues
     from orderflow.jobs.plan import Plan
+    from orderflow.market.instruments import COLLECTED
     from orderflow.market.streams import STREAMS
 
     if unknown := [name for name in chosen.streams if name not in STREAMS]:
@@ -119,7 +128,8 @@ def planned(chosen: "Settings", forms: dict[str, "Venue"], hosts: dict[str, "Hos
         large_trade_usd=chosen.large_trade_usd,
         quack_port=chosen.quack_port,
         keys=chosen.keys,
-        forms={name: one for name, one in venues.ALL.items() if not hosts or name in hosts},
+        forms={name: venues.ALL[name] for name in COLLECTED if not hosts or name in hosts},
+        asked={name: forms.get(name, one) for name, one in venues.ALL.items() if not hosts or name in hosts},
         backlog_memory=chosen.backlog_memory * mega,
         backlog_disk=chosen.backlog_disk * mega,
         most_rows=chosen.waiting_rows,
@@ -203,6 +213,20 @@ def chosen_desk(chosen: "Settings", open: "Open") -> "Desk":
             hint="ORDERFLOW_POSTGRES_URL=postgresql://user:password@127.0.0.1:5432/market",
         )
     return PostgresDesk(url, chosen.postgres_schema)
+
+
+def door_limits(chosen: "Settings") -> "Limits":
+    """Return how far the clients of the HTTP door may go."""
+    from orderflow.servers.limits import Limits
+
+    return Limits(
+        rate_per_s=chosen.rate_limit_per_s,
+        burst=chosen.rate_limit_burst,
+        requests=chosen.most_requests,
+        streams=chosen.most_streams,
+        connections=chosen.most_connections,
+        body_s=chosen.body_timeout_s,
+    )
 
 
 def _postgres_url(chosen: "Settings") -> str:

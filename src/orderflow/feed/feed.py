@@ -17,7 +17,7 @@ from orderflow.feed.limits import Clock, ConnectBudget, Random, Sleep
 from orderflow.feed.line import STOPPED, Line, Notes
 from orderflow.feed.rest import Rest
 from orderflow.feed.subscribing import within
-from orderflow.venues.spec import Hosts, Venue
+from orderflow.venues.spec import Hosts, Memory, Venue
 
 LISTING_PATIENCE_S = 10.0
 
@@ -67,6 +67,16 @@ class Feed:
         self._anew: set[str] = set()  # symbols whose books begin anew now, or did a moment ago
         self._again: set[str] = set()  # those of them that have been lost again since
         self._changed = asyncio.Event()
+
+    @property
+    def running(self) -> bool:
+        """Tell whether its connections may be used."""
+        return self.health.state == "running" and not self.rest.closed
+
+    @property
+    def memory(self) -> Memory:
+        """What the venue lists, as far as it was read."""
+        return self._asking.memory
 
     # ── What may be asked of it ───────────────────────────────────────────────────────────────
 

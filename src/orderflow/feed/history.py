@@ -102,13 +102,13 @@ def _params(history: History, until: Nanos, since: Nanos, place: Place) -> dict[
     elif history.span is not None:
         last = min(last, first + history.span)
     if history.start:
-        params[history.start] = _written(first, history.unit)
+        params[history.start] = written(first, history.unit)
     if history.end:  # one unit more: some venues leave out the last instant
-        params[history.end] = _written(last + _UNITS[history.unit], history.unit)
+        params[history.end] = written(last + _UNITS[history.unit], history.unit)
     return params
 
 
-def _written(ns: Nanos, unit: str) -> str:
+def written(ns: Nanos, unit: str) -> str:
     if unit == "iso":
         return f"{datetime.fromtimestamp(ns // MS / 1000, UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
     return str(ns // _UNITS[unit])

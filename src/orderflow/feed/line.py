@@ -161,6 +161,7 @@ class Line:
                 held=proven and self._one_at_a_time,
             )
             self._open.add(one)
+            began = self._world.clock()
             try:
                 self._becomes("connecting")
                 await one.open()
@@ -168,6 +169,7 @@ class Line:
                     await one.proven()
             except Retry as error:
                 wait_s = max(self._backoff.delay_s(), error.after_s or 0.0)
+                self._died_young(began, error.message)
                 self._becomes("waiting", error.message)
             except KeyRefused:
                 raise
@@ -178,6 +180,14 @@ class Line:
                 self._opens(one)
                 return one
             self._close(one)
+
+    def _died_young(self, began: Nanos, reason: str) -> None:
+        """Say that a connection was lost before it was open, if it had begun to carry data.
+
+        What came over it has ended the gaps of its series, and nobody else would begin them again.
+        """
+        if self.health.state != "replacing" and (self.health.last_frame_ts or 0) >= began:
+            self._say("disconnected", self._wanted, reason)
 
     def _opens(self, one: Connection) -> None:
         now = self._world.clock()

@@ -26,6 +26,7 @@ from orderflow.market.errors import (
     Banned,
     Disconnected,
     InvalidArgument,
+    KeyRefused,
     OrderflowError,
     RateLimited,
     TooLarge,
@@ -80,6 +81,10 @@ class Rest:
             trust_env=False,  # only the settings read the environment
         )
 
+    @property
+    def closed(self) -> bool:
+        return self._http.is_closed
+
     async def close(self) -> None:
         await self._http.aclose()
 
@@ -130,7 +135,7 @@ class Rest:
         raise AssertionError("the last try returns or raises")
 
     async def _ask(self, endpoint: Endpoint, query: dict[str, str]) -> Frame:
-        await self._turn(endpoint)
+        await self._turn(endpoint, endpoint.weighs(query))
         if self._http.is_closed:  # it was lent to somebody who goes on after its feed has ended
             raise VenueUnavailable(f"{self.venue.name}: its feed has ended", after_s=2 * PATIENCE_S)
         self.health.requests += 1
@@ -163,7 +168,7 @@ class Rest:
         url = response.url.copy_with(path=path, query=str(httpx.QueryParams(sent)).encode() or None)
         return Frame(self.venue.name, self._clock(), said, "http", str(url))
 
-    async def _turn(self, endpoint: Endpoint) -> None:
+    async def _turn(self, endpoint: Endpoint, weight: float) -> None:
         """Wait for the endpoint's bucket, in the order of asking, or raise that it is shut."""
         window = self._windows.get(endpoint.bucket)
         if window is None:
@@ -172,7 +177,7 @@ class Rest:
         async with self._turns[endpoint.bucket]:
             while True:
                 self._raise_if_banned()
-                wait = window.wait_s(endpoint.weight)
+                wait = window.wait_s(weight)
                 if wait <= 0:
                     break
                 if wait > PATIENCE_S and window.blocked:
@@ -181,7 +186,7 @@ class Rest:
                     )
                     raise RateLimited(said, after_s=wait)
                 await self._sleep(wait)
-            window.take(endpoint.weight)
+            window.take(weight)
 
     def _raise_if_banned(self) -> None:
         if (wait := self._circuit.wait_s()) > 0:
@@ -239,6 +244,8 @@ class Rest:
             return error
         if complaint is not None and complaint[0] in means.unknown_symbol_codes:
             return UnknownSymbol(said, hint="ask its list of instruments")
+        if complaint is not None and complaint[0] in means.key_codes:
+            return KeyRefused(said, hint="the venue answers this to its clients only")
         if complaint is not None and complaint[0] in means.unavailable_codes:
             return VenueUnavailable(said)
         return InvalidArgument(said) if status < 500 else VenueUnavailable(said)

@@ -26,7 +26,7 @@ from orderflow.jobs.pipeline import Pipeline
 from orderflow.jobs.plan import Flushes, Lease, Plan
 from orderflow.jobs.tidy import Tidying
 from orderflow.market.errors import InvalidArgument, StoreBroken, StoreUnusable
-from orderflow.market.events import HOUR, Nanos
+from orderflow.market.events import HOUR, Gap, Nanos
 from orderflow.publish import Publisher, Publishing
 from orderflow.store import access, lake, messages, runs, tables
 from orderflow.store.access import Service
@@ -486,7 +486,11 @@ class Collector:
 
     async def _backfill(self, oldest: Nanos) -> None:
         """Fill the gaps that are known, again and again; what goes wrong with it leaves collecting alone."""
-        await filling.fill(self, oldest, lambda: self.plan, self._living, self.live.no_gap)
+        await filling.fill(self, oldest, lambda: self.plan, self._living, self.filled)
+
+    def filled(self, gap: Gap) -> None:
+        """Forget a gap that has been filled from the past."""
+        self.live.no_gap(gap)
 
     def _living(self) -> list[Feed]:
         return [feed for feed in self.feeds if feed.venue.name in self.plan.venues]

@@ -11,7 +11,7 @@ from orderflow import __version__
 from orderflow.jobs.collect import Collector
 from orderflow.jobs.tidy import Tidied
 from orderflow.market.errors import InvalidArgument, UnsupportedByVenue
-from orderflow.market.instruments import MARKETS, venue_id
+from orderflow.market.instruments import venue_id
 from orderflow.market.streams import STREAMS
 from orderflow.store import backup
 from orderflow.store.backup import Made
@@ -130,8 +130,8 @@ class Control:
             raise UnsupportedByVenue(f"{name} is not simulated", hint=f"simulated: {', '.join(plan.hosts)}")
         if name not in plan.known:
             raise UnsupportedByVenue(
-                f"{name}: known, but its decoder is not built yet",
-                hint=f"built: {', '.join(plan.known)} of {len(MARKETS)}",
+                f"{name}: asked by tools, and without streams to collect",
+                hint=f"collected: {', '.join(plan.known)}",
             )
         return name
 

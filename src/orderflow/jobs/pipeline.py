@@ -20,11 +20,13 @@ from orderflow.market.events import (
     Gap,
     Ignored,
     Instrument,
+    Liquidation,
     Missed,
     Nanos,
     Quote,
     Trade,
 )
+from orderflow.market.facts import Fact
 from orderflow.market.streams import KEPT
 from orderflow.store.live import Live
 from orderflow.venues.spec import Memory, Venue, answer, lists
@@ -76,6 +78,7 @@ class _Lane:
         self.add = writer.adders(venue.name)
         self.latest = live.slots(venue.name)
         self.trades = live.tapes(venue.name)
+        self.liquidations = live.liquidations(venue.name)
         self.last_ts: Nanos = 0  # when the venue was last heard
         self.intervals: dict[str, float] | None = None  # hours between fundings, once the venue has said
         self.memory = Memory()
@@ -199,6 +202,8 @@ class Pipeline:
         add(event)
         if (latest := lane.latest.get(kind)) is not None:
             latest[event.symbol] = event
+        elif isinstance(event, Liquidation):
+            lane.liquidations[event.symbol].append(event)
         return True
 
     def _of_another(self, event: Event) -> bool:
@@ -252,6 +257,9 @@ class Pipeline:
                 return
             if isinstance(event, Control):
                 self._ignore(f"about the connection: {event.kind}")
+                return
+            if isinstance(event, Fact):
+                self._ignore(f"answers a question, and is not stored: {type(event).__name__}")
                 return
         self._ignore("an empty list")
 

@@ -31,7 +31,7 @@ STOP_WITHIN_S = 60.0  # what is not worked off by then stays in the journal, for
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What to collect, and where it goes. `hosts` replaces the addresses of venues (the simulator's).
 
-    `forms` are further venues that may be started while it runs.
+    `forms` are further venues that may be started while it runs, `asked` those that tools may ask.
     """
 
     db: Path
@@ -48,6 +48,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     quack_port: int | None = None
     keys: dict[str, str] = {}  # by the name of the setting: PYTH_API_KEY
     forms: dict[str, Venue] = {}
+    asked: dict[str, Venue] = {}
     backlog_memory: int = MEMORY_BYTES  # of frames that wait to be looked at; the rest is read back
     backlog_disk: int = 8 * 1024 * 1024 * 1024  # in the journal and not yet looked at: then sockets wait
     most_rows: int = 400_000  # that wait for a flush: at some 400 bytes each, 160 MB

@@ -93,8 +93,16 @@ MARKETS: dict[str, Market] = {
         Market("deribit_options", "deribit", "options", (), ("options", "trades", "volatility_index")),
         Market("coinbase_spot", "coinbase", "spot", (), (*_SPOT, "large_trades")),
         Market("cme_futures", "cme", "futures", (), ("prices", "open_interest", "ticker_24h", "candles")),
+        # Asked, and not collected: they have no streams.
+        Market("kraken_spot", "kraken", "spot"),
+        Market("hyperliquid_spot", "hyperliquid", "spot"),
+        Market("gate_delivery", "gate", "delivery"),
+        Market("gate_options", "gate", "options"),
+        Market("bybit_options", "bybit", "options"),
+        Market("okx_options", "okx", "options"),
     )
 }
+COLLECTED = tuple(name for name, one in MARKETS.items() if one.streams)
 
 ALIASES = {
     "gateio": "gate_futures",
@@ -136,11 +144,11 @@ def venues_of(exchange: str | None, market: str | None) -> list[str]:
     (['binance_spot', 'bybit_spot', 'coinbase_spot'], ['okx_futures'])
     """
     if exchange is None:
-        return [one.venue for one in MARKETS.values() if one.market == market]
+        return [name for name in COLLECTED if MARKETS[name].market == market]
     meant = MARKETS[venue_id(exchange)]
     if exchange.strip().lower() in MARKETS or market is None:
         return [meant.venue]
-    of_exchange = [one for one in MARKETS.values() if one.exchange == meant.exchange]
+    of_exchange = [MARKETS[name] for name in COLLECTED if MARKETS[name].exchange == meant.exchange]
     found = [one.venue for one in of_exchange if one.market == market]
     if found or len(of_exchange) == 1:
         return found or [meant.venue]

@@ -1,5 +1,6 @@
 """Who may come in: bearer token, Host and Origin, and how much a request may carry."""
 
+import asyncio
 import hmac
 import ipaddress
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from orderflow.market.errors import DoorUnavailable
 from orderflow.servers.replies import Failure
 
 MOST_BYTES = 1024 * 1024
+MOST_HELD = 64 * MOST_BYTES  # of bodies that are not whole yet, all together
+BODY_S = 10.0
 
 
 def is_loopback(host: str) -> bool:
@@ -52,10 +55,18 @@ class Gate:
     127.0.0.1 sends that name as Host, and its own address as Origin.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None = None, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str | None = None,
+        most_bytes: int = MOST_BYTES,
+        body_s: float = BODY_S,
+        most_held: int = MOST_HELD,
+    ) -> None:
         self._app = app
         self._token = token.encode() if token else None
-        self._most_bytes = most_bytes
+        self._most_bytes, self._body_s, self._most_held = most_bytes, body_s, most_held
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,8 +74,10 @@ class Gate:
             return
         headers = Headers(scope=scope)
         refusal = self._stranger(headers) or self._unknown(headers)
-        if refusal is None and scope["method"] in ("POST", "PUT", "PATCH"):
-            read = await self._whole(headers, receive)
+        if refusal is None and (scope["method"] in _WITH_BODY or _has_body(headers)):
+            read = await self._in_time(headers, receive)
+            if read is None:  # the client left in the midst of its body
+                return
             if isinstance(read, Response):
                 refusal = read
             else:
@@ -99,24 +112,49 @@ class Gate:
         )
         return refused(401, failure, {"WWW-Authenticate": 'Bearer realm="orderflow"'})
 
-    async def _whole(self, headers: Headers, receive: Receive) -> Receive | Response:
-        """Read the body within the limit and return a `receive` that gives it again."""
-        declared = headers.get("content-length", "")
+    async def _in_time(self, headers: Headers, receive: Receive) -> Receive | Response | None:
         body = bytearray()
+        try:
+            async with asyncio.timeout(self._body_s):
+                return await self._whole(body, headers, receive)
+        except TimeoutError:
+            message = f"the body was not here within {self._body_s:g} s"
+            return refused(408, Failure(code="timeout", message=message), _CLOSE)
+        finally:
+            self._held -= len(body)
+
+    async def _whole(self, body: bytearray, headers: Headers, receive: Receive) -> Receive | Response | None:
+        """Read the body within the limits and return a `receive` that gives it again; None: nobody is there."""
+        declared = headers.get("content-length", "")
         more = True
         while more:
-            if len(body) > self._most_bytes or (declared.isdigit() and int(declared) > self._most_bytes):
-                message = f"the body is larger than {self._most_bytes} bytes"
-                return refused(413, Failure(code="too_large", message=message, hint="ask for less at once"))
+            if declared.isdigit() and int(declared) > self._most_bytes:
+                return self._too_large()
             message = await receive()
             if message["type"] != "http.request":
-                return _again([message], receive)
-            body += message.get("body", b"")
+                return None
+            part = message.get("body", b"")
+            if len(body) + len(part) > self._most_bytes:
+                return self._too_large()
+            if self._held + len(part) > self._most_held:
+                failure = Failure(code="busy", message="too many bodies are being received", after_s=1.0)
+                return refused(503, failure, {"Retry-After": "1", **_CLOSE})
+            body += part
+            self._held += len(part)
             more = message.get("more_body", False)
-        if len(body) > self._most_bytes:
-            message = f"the body is larger than {self._most_bytes} bytes"
-            return refused(413, Failure(code="too_large", message=message, hint="ask for less at once"))
         return _again([{"type": "http.request", "body": bytes(body), "more_body": False}], receive)
+
+    def _too_large(self) -> Response:
+        message = f"the body is larger than {self._most_bytes} bytes"
+        return refused(413, Failure(code="too_large", message=message, hint="ask for less at once"), _CLOSE)
+
+
+_WITH_BODY = ("POST", "PUT", "PATCH")
+_CLOSE = {"Connection": "close"}  # the rest of the body is not read
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 def _again(messages: list[Message], receive: Receive) -> Receive:

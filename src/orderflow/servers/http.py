@@ -17,11 +17,14 @@ from starlette.responses import Response
 import orderflow
 from orderflow.jobs.control import Control
 from orderflow.market.errors import DoorUnavailable
-from orderflow.servers import admin, routes, taking
+from orderflow.servers import admin, calls, earlier, routes, streaming, taking
 from orderflow.servers.auth import Gate, permit, refused
 from orderflow.servers.callers import Caller
+from orderflow.servers.changes import Changes, Watched
+from orderflow.servers.connections import MOST_HEAD, bounded
 from orderflow.servers.desk import SHOWN, Desk
 from orderflow.servers.desk import add as add_desk
+from orderflow.servers.limits import Crowd, Limits, Throttle
 from orderflow.servers.mcp_http import Doors
 from orderflow.servers.metrics import Counted, Metrics
 from orderflow.servers.replies import Failure
@@ -38,22 +41,29 @@ def app(
     *,
     token: str | None = None,
     toolset: str = "core",
+    writes: bool = False,
     desk: Desk | None = None,
     asked: Asked | None = None,
+    watched: Watched | None = None,
+    limits: Limits | None = None,
 ) -> FastAPI:
     """Return the application: `/`, `/health`, `/metrics`, `/tools`, `/mcp`, `/sse`, `/docs`.
 
-    `toolset` is what `/mcp` and `/sse` list; `desk` answers `/api/v1/exchange`, which is not there
-    without one, and `asked` answers `/export`, likewise. Raises `UnknownTool` for an unknown toolset.
+    `toolset` is what `/mcp` and `/sse` list, with what `writes` where that is switched on; `desk` answers
+    `/api/v1/exchange`, which is not there without one; so do `asked` for `/export` and `watched`, who knows
+    the latest, for `/stream`. `limits` say what one client may cost. Raises `UnknownTool` for an unknown toolset.
     """
-    metrics = Metrics()
+    metrics, bounds = Metrics(), limits or Limits()
     counted = Counted(caller, metrics)
-    doors = Doors(counted, toolset)
+    doors = Doors(counted, toolset, writes=writes)
+    changes = None if watched is None else Changes(watched)
 
     @contextlib.asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         async with doors.open():
             yield
+        if changes is not None:
+            await changes.leave()
         if desk is not None:
             desk.close()
 
@@ -65,10 +75,14 @@ def app(
         redoc_url=None,
     )
     found.state.token = token
-    found.state.doors = doors
-    routes.add(
-        found, counted, metrics, ({} if desk is None else SHOWN) | ({} if asked is None else taking.SHOWN)
-    )
+    found.state.doors, found.state.changes, found.state.limits = doors, changes, bounds
+    further = {} if changes is None else streaming.SHOWN
+    further |= ({} if desk is None else SHOWN) | ({} if asked is None else taking.SHOWN) | earlier.SHOWN
+    routes.add(found, counted, metrics, writes, further)
+    calls.add(found, counted, writes)
+    earlier.add(found, counted)
+    if changes is not None:
+        streaming.add(found, changes)
     if desk is not None:
         add_desk(found, desk)
     if asked is not None:
@@ -76,7 +90,10 @@ def app(
     found.router.routes.extend(doors.routes())
     found.add_exception_handler(HTTPException, _not_served)
     found.add_exception_handler(RequestValidationError, _misread)
-    found.add_middleware(Gate, token=token)
+    # the last one is asked first
+    found.add_middleware(Crowd, limits=bounds)
+    found.add_middleware(Gate, token=token, body_s=bounds.body_s)
+    found.add_middleware(Throttle, limits=bounds)
     return found
 
 
@@ -177,6 +194,8 @@ async def serve(
         access_log=False,
         server_header=False,
         ws="none",
+        http=bounded(app.state.limits),
+        h11_max_incomplete_event_size=MOST_HEAD,
         lifespan="on",
         timeout_graceful_shutdown=2,
     )
@@ -194,5 +213,7 @@ async def serve(
     finally:
         server.should_exit = True
         await app.state.doors.leave()
+        if app.state.changes is not None:
+            await app.state.changes.leave()
         await serving
         door.close()

@@ -14,9 +14,12 @@ from starlette.requests import Request
 import orderflow
 from orderflow import tools
 from orderflow.market.errors import OrderflowError
-from orderflow.servers import material, notices
+from orderflow.servers import notices, prompts, resources, suggesting
 from orderflow.servers.callers import Caller
 from orderflow.servers.notices import Asked, Notices
+from orderflow.servers.progress import telling
+from orderflow.servers.subscribing import Subscribing
+from orderflow.servers.watching import Watching
 from orderflow.tools.answers import PNG
 
 INSTRUCTIONS = (
@@ -26,7 +29,7 @@ INSTRUCTIONS = (
     "unified (BTCUSDT), venues are ids (binance_spot). max_tokens bounds an answer (default 2000); its "
     "`next` continues it. chart_… tools draw: a PNG comes beside the numbers. An error says what is wrong, then after Hint what would be right. There are "
     "more tools than are listed: find_tools, then describe_tools, then call_tool. system_health says what "
-    "is missing and why."
+    "is missing and why. Resources live://BTCUSDT/prices and its kin can be subscribed to."
 )
 
 _LISTED_FOR_MS = 3_600_000  # the list changes with a release only
@@ -40,16 +43,21 @@ _LISTS: tuple[CacheableMethod, ...] = (
 )
 
 
-def server(caller: Caller, toolset: str = "core") -> Server[Notices]:
+def server(
+    caller: Caller, toolset: str = "core", *, writes: bool = False, watching: Watching | None = None
+) -> Server[Notices]:
     """Return an MCP server over the catalogue; raise `UnknownTool` for an unknown toolset.
 
-    `toolset` is what is listed (core, all, meta or families); every tool answers when called. Over
-    HTTP the address may name another one: `/mcp/all`, `/mcp/meta`, `/mcp/x/cross_venue,system`.
+    `toolset` is what is listed (core, all, meta or families), with what changes something where it `writes`;
+    every tool answers when called, or says that it is switched off. Over
+    HTTP the address may name another one: `/mcp/all`, `/mcp/meta`, `/mcp/x/cross_venue,system`. Whoever serves
+    it closes `watching`, so that subscriptions end in good form.
     """
-    _listed(toolset)
+    _listed(toolset, writes)
+    subscribing = Subscribing(watching or Watching(caller))
 
     async def list_tools(ctx: Asked, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=_listed(_addressed(ctx) or toolset))
+        return types.ListToolsResult(tools=_listed(_addressed(ctx) or toolset, writes))
 
     async def call_tool(ctx: Asked, params: types.CallToolRequestParams) -> types.CallToolResult:
         return await _called(caller, ctx, params.name, params.arguments)
@@ -57,29 +65,29 @@ def server(caller: Caller, toolset: str = "core") -> Server[Notices]:
     async def list_resources(
         ctx: Asked, params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
-        return material.resources()
+        return resources.resources()
 
     async def list_templates(
         ctx: Asked, params: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
-        return material.templates()
+        return resources.templates()
 
     async def read_resource(ctx: Asked, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
-        return await material.read(caller, params.uri)
+        return await resources.read(caller, params.uri)
 
     async def list_prompts(
         ctx: Asked, params: types.PaginatedRequestParams | None
     ) -> types.ListPromptsResult:
-        return material.prompts()
+        return prompts.prompts()
 
     async def get_prompt(ctx: Asked, params: types.GetPromptRequestParams) -> types.GetPromptResult:
-        return material.prompt(params.name, params.arguments)
+        return prompts.prompt(params.name, params.arguments)
 
     async def set_level(ctx: Asked, params: types.SetLevelRequestParams) -> types.EmptyResult:
         return await ctx.lifespan_context.set_level(ctx, params)
 
     async def complete(ctx: Asked, params: types.CompleteRequestParams) -> types.CompleteResult:
-        return await material.suggestions(caller, params)
+        return await suggesting.suggestions(caller, params)
 
     served = Server(
         "orderflow",
@@ -95,6 +103,9 @@ def server(caller: Caller, toolset: str = "core") -> Server[Notices]:
         on_list_resources=list_resources,
         on_list_resource_templates=list_templates,
         on_read_resource=read_resource,
+        on_subscribe_resource=subscribing.subscribe,
+        on_unsubscribe_resource=subscribing.unsubscribe,
+        on_subscriptions_listen=subscribing.listen,
         on_list_prompts=list_prompts,
         on_get_prompt=get_prompt,
         on_completion=complete,
@@ -104,17 +115,22 @@ def server(caller: Caller, toolset: str = "core") -> Server[Notices]:
     return served
 
 
-async def stdio(caller: Caller, toolset: str = "core") -> None:
+async def stdio(caller: Caller, toolset: str = "core", *, writes: bool = False) -> None:
     """Serve one client over stdin and stdout until it leaves; stdout carries nothing else."""
-    one = server(caller, toolset)
-    async with stdio_server() as (read, write):
-        await one.run(read, write, one.create_initialization_options())
+    watching = Watching(caller)
+    one = server(caller, toolset, writes=writes, watching=watching)
+    try:
+        async with stdio_server() as (read, write):
+            await one.run(read, write, one.create_initialization_options())
+    finally:
+        watching.close()
 
 
 async def _called(
     caller: Caller, ctx: Asked, name: str, arguments: Mapping[str, Any] | None
 ) -> types.CallToolResult:
-    reply = await caller.call(name, arguments)
+    async with telling(ctx) as tell:
+        reply = await caller.call(name, arguments, tell=tell)
     if reply.failure is not None:
         await ctx.lifespan_context.failed(ctx, name, reply.failure)
     content: list[types.ContentBlock] = [types.TextContent(type="text", text=reply.text)]
@@ -143,7 +159,7 @@ def toolset_of(path: str) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def _listed(toolset: str) -> list[types.Tool]:
+def _listed(toolset: str, writes: bool) -> list[types.Tool]:
     return [
         types.Tool(
             name=one.name,
@@ -157,7 +173,7 @@ def _listed(toolset: str) -> list[types.Tool]:
                 open_world_hint=one.open_world,
             ),
         )
-        for one in tools.ALL.toolset(toolset)
+        for one in tools.ALL.toolset(toolset, writes=writes)
     ]
 
 

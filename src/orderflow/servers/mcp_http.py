@@ -26,14 +26,15 @@ if TYPE_CHECKING:
     from mcp.shared.message import SessionMessage
 
     from orderflow.servers.notices import Notices
+    from orderflow.servers.watching import Watching
 
 
 class Doors:
     """One MCP server behind every address; what is listed depends on the address alone."""
 
-    def __init__(self, caller: Caller, toolset: str) -> None:
-        tools.ALL.toolset(toolset)
-        self._caller, self._toolset = caller, toolset
+    def __init__(self, caller: Caller, toolset: str, *, writes: bool = False) -> None:
+        tools.ALL.toolset(toolset, writes=writes)
+        self._caller, self._toolset, self._writes = caller, toolset, writes
         self._loading: asyncio.Task[_Loaded] | None = None
         self._held: asyncio.Task[None] | None = None
         self._leaving = asyncio.Event()
@@ -53,6 +54,7 @@ class Doors:
         if self._loading is not None:
             (found,) = await asyncio.gather(self._loading, return_exceptions=True)
             if isinstance(found, _Loaded):  # else whoever asked has been told why not
+                found.watching.close()
                 await found.older.leave()
 
     async def loaded(self) -> "_Loaded":
@@ -62,7 +64,7 @@ class Doors:
         return await asyncio.shield(self._loading)
 
     async def _load(self) -> "_Loaded":
-        found = await asyncio.to_thread(_Loaded.of, self._caller, self._toolset)
+        found = await asyncio.to_thread(_Loaded.of, self._caller, self._toolset, self._writes)
         ready = asyncio.Event()
         self._held = asyncio.create_task(self._hold(found.sessions, ready))
         await ready.wait()
@@ -101,8 +103,13 @@ class _Loaded:
     """The server with its transports, which need the protocol's library."""
 
     def __init__(
-        self, server: "Server[Notices]", sessions: "StreamableHTTPSessionManager", sse: "SseServerTransport"
+        self,
+        server: "Server[Notices]",
+        sessions: "StreamableHTTPSessionManager",
+        sse: "SseServerTransport",
+        watching: "Watching",
     ) -> None:
+        self.watching = watching
         self.sessions = sessions
         self.streamable = _Streamable(sessions)
         self.older = _Sse(sse, server)
@@ -110,17 +117,20 @@ class _Loaded:
         self.posted = sse.handle_post_message
 
     @staticmethod
-    def of(caller: Caller, toolset: str) -> "_Loaded":
+    def of(caller: Caller, toolset: str, writes: bool) -> "_Loaded":
         from mcp.server.sse import SseServerTransport
         from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
         from orderflow.servers import mcp
+        from orderflow.servers.watching import Watching
 
-        server = mcp.server(caller, toolset)
+        watching = Watching(caller)
+        server = mcp.server(caller, toolset, writes=writes, watching=watching)
         return _Loaded(
             server,
             StreamableHTTPSessionManager(server, max_request_body_size=MOST_BYTES),
             SseServerTransport("/messages/", max_request_body_size=MOST_BYTES),
+            watching,
         )
 
 

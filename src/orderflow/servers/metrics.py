@@ -11,6 +11,7 @@ from orderflow import tools
 from orderflow.servers.callers import Caller
 from orderflow.servers.replies import Reply
 from orderflow.tools.answers import Format
+from orderflow.tools.spec import Tell
 
 _STATUSES = {"healthy": 2, "degraded": 1, "unhealthy": 0}
 
@@ -103,10 +104,15 @@ class Counted:
         self._metrics = metrics
 
     async def call(
-        self, name: str, arguments: Mapping[str, Any] | None = None, format: Format | None = None
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        format: Format | None = None,
+        *,
+        tell: Tell | None = None,
     ) -> Reply:
         begun = time.perf_counter()
-        reply = await self._caller.call(name, arguments, format)
+        reply = await self._caller.call(name, arguments, format, tell=tell)
         code = reply.failure.code if reply.failure else "ok"
         self._metrics.called(name, code, time.perf_counter() - begun)
         return reply

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from orderflow import tools
+from orderflow import tools, venues
+from orderflow.jobs.asking import Venues
 from orderflow.jobs.health import of_reader
 from orderflow.market.errors import OrderflowError
 from orderflow.servers.callers import Caller, Local
@@ -16,8 +17,10 @@ from orderflow.store import access, sandbox
 from orderflow.store.live import Live
 from orderflow.store.reader import Reader
 from orderflow.tools.answers import Format
-from orderflow.tools.context import Context, declared_fees
+from orderflow.tools.context import Context, NoVenues, declared_fees
+from orderflow.tools.spec import Tell
 
+_SIMULATED = "what is stored is simulated, and the market that made it does not run here"
 _WITHOUT_DATA = ("catalogue", "system")
 
 
@@ -32,18 +35,24 @@ class Nearest:
     ) -> None:
         self._db, self._token = db, token
         self._fees = declared_fees(taker_fee_bps)
+        self._asker = Venues(venues.ALL)  # begins when it is first asked
 
     async def call(
-        self, name: str, arguments: Mapping[str, Any] | None = None, format: Format | None = None
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        format: Format | None = None,
+        *,
+        tell: Tell | None = None,
     ) -> Reply:
         try:
             caller, reader = await asyncio.to_thread(self._found)
         except OrderflowError as error:
             if _about_markets(name):
                 return failed(failure_of(error))
-            return await Local(self._without_data(error)).call(name, arguments, format)
+            return await Local(self._without_data(error)).call(name, arguments, format, tell=tell)
         try:
-            return await caller.call(name, arguments, format)
+            return await caller.call(name, arguments, format, tell=tell)
         finally:
             if reader is not None:
                 reader.close()
@@ -82,6 +91,7 @@ class Nearest:
             history=reader,
             sql=partial(sandbox.ask, self._db),
             fees=self._fees,
+            asker=NoVenues(_SIMULATED) if reader.kind == "simulated" else self._asker,
         )
         return Local(context), reader
 

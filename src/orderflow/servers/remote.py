@@ -12,9 +12,11 @@ import msgspec
 
 from orderflow.market.errors import InvalidArgument
 from orderflow.servers.replies import Failure, Reply, asked_form, failed
+from orderflow.servers.watches import lasts_s
 
 if TYPE_CHECKING:
     from orderflow.tools.answers import Format
+    from orderflow.tools.spec import Tell
 
 KEY = "X-Orderflow-Key"  # the header in which the owner of a collector shows that he is
 
@@ -32,9 +34,17 @@ class Remote:
         )
 
     async def call(
-        self, name: str, arguments: Mapping[str, Any] | None = None, format: "Format | None" = None
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        format: "Format | None" = None,
+        *,
+        tell: "Tell | None" = None,
     ) -> Reply:
-        """Answer as the service does; that it cannot be reached, or is late, is a failure too."""
+        """Answer as the service does; that it cannot be reached, or is late, is a failure too.
+
+        How far an answer is does not come over HTTP: `tell` hears nothing.
+        """
         given = dict(arguments or {})
         form = format or asked_form(given)
         try:
@@ -43,7 +53,8 @@ class Remote:
             return failed(Failure(code="invalid_argument", message=f"arguments are no JSON: {error}"))
         query = urlencode({"format": form, "envelope": "reply"})
         path = f"/tools/{quote(name, safe='')}?{query}"
-        return await asyncio.to_thread(self._reply, "POST", path, body)
+        timeout_s = self._timeout_s + lasts_s(name, given)
+        return await asyncio.to_thread(self._reply, "POST", path, body, timeout_s)
 
     async def health(self) -> dict[str, Any]:
         """Return the service's health; one that cannot be reached is unhealthy, and says so."""
@@ -53,11 +64,17 @@ class Remote:
         return found[1] if isinstance(found[1], dict) else {}
 
     def asked(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
     ) -> tuple[int, Any] | Failure:
-        """Send one request and return its status and JSON, or why there is no answer."""
+        """Send one request and return its status and JSON, or why there is no answer in the time that it has."""
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout_s)
+        connection = kind(self._parts.hostname or "", self._parts.port, timeout=timeout_s)
         try:
             connection.request(
                 method, self._parts.path.rstrip("/") + path, body, {**self._headers, **(headers or {})}
@@ -65,7 +82,7 @@ class Remote:
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read() or b"null")
         except TimeoutError:
-            waited = math.ceil(self._timeout_s)
+            waited = math.ceil(timeout_s)
             return Failure(
                 code="timeout", message=f"no answer from {self._url} in {waited} s", hint="ask for less"
             )
@@ -78,8 +95,10 @@ class Remote:
         finally:
             connection.close()
 
-    def _reply(self, method: Literal["GET", "POST"], path: str, body: bytes | None) -> Reply:
-        found = self.asked(method, path, body)
+    def _reply(
+        self, method: Literal["GET", "POST"], path: str, body: bytes | None, timeout_s: float
+    ) -> Reply:
+        found = self.asked(method, path, body, timeout_s=timeout_s)
         if isinstance(found, Failure):
             return failed(found)
         status, said = found

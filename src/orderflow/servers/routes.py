@@ -1,24 +1,21 @@
-"""The plain HTTP routes: what is here, how it is, and one POST a tool, drawn from the catalogue."""
+"""The plain HTTP routes: what is here, how it is, and the catalogue."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Query
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
-from starlette.requests import Request
 from starlette.responses import Response
 
 import orderflow
 from orderflow import tools
-from orderflow.market.errors import InvalidArgument, OrderflowError, UnknownTool
+from orderflow.market.errors import OrderflowError, UnknownTool
 from orderflow.servers.auth import refused
 from orderflow.servers.callers import Caller
 from orderflow.servers.metrics import Metrics
-from orderflow.servers.replies import Failure, Reply, failure_of
-from orderflow.tools.answers import PNG, Format
-from orderflow.tools.spec import Tool
+from orderflow.servers.replies import Failure, failure_of
 
 STATUS = {
     "invalid_argument": 400,
@@ -30,10 +27,10 @@ STATUS = {
     "too_large": 413,
     "rate_limited": 429,
     "venue_unavailable": 503,
+    "busy": 503,
     "timeout": 504,
     "internal": 500,
 }
-_MEDIA = {"json": "application/json", "text": "text/plain", "xml": "application/xml"}
 
 
 class Error(BaseModel):
@@ -52,19 +49,44 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def add(app: FastAPI, caller: Caller, metrics: Metrics, further: Mapping[str, str]) -> None:
-    """Add the routes to an application; its front page tells of `further` ones, too."""
+# What the door itself may say before a route is asked.
+_ANYWHERE: dict[int, dict[str, Any]] = {
+    status: {
+        "description": why,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
+    for status, why in {
+        400: "an argument that cannot be",
+        401: "the token is missing or wrong",
+        403: "asked from a page of another site",
+        408: "the body did not come in time",
+        413: "the body is too large",
+        414: "the address is too long",
+        421: "another host is meant",
+        429: "too many requests",
+        431: "the headers are too long",
+        503: "too much is asked at once",
+    }.items()
+}
+
+
+def add(app: FastAPI, caller: Caller, metrics: Metrics, writes: bool, further: Mapping[str, str]) -> None:
+    """Add the routes to an application; its front page tells of `further` ones, too.
+
+    Tools that change something are listed only where it `writes`.
+    """
     _add_state(app, caller, metrics, further)
-    _add_catalogue(app)
-    _add_calls(app, caller)
+    _add_catalogue(app, writes)
     drawn = app.openapi
 
     def ours() -> dict[str, Any]:
-        """Draw the interface without the framework's own validation error, which no route of ours sends."""
+        """Draw the interface with what any route may say, and without the framework's own validation error."""
         found = drawn()
         for path in found["paths"].values():
             for operation in path.values():
                 operation["responses"].pop("422", None)
+                for status, said in _ANYWHERE.items():
+                    operation["responses"].setdefault(str(status), said)
         return found
 
     app.openapi = ours
@@ -75,7 +97,7 @@ def failed(failure: Failure) -> Response:
     return refused(STATUS.get(failure.code, 500), failure, headers)
 
 
-def _json(value: Any, status: int = 200) -> Response:
+def json(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
@@ -95,7 +117,7 @@ def _add_state(app: FastAPI, caller: Caller, metrics: Metrics, further: Mapping[
                 "/metrics": "figures for Prometheus",
                 "/tools": "the catalogue; ?category=",
                 "/tools/{name}/schema": "parameters of a tool",
-                "POST /tools/{name}": "call a tool; ?format=json|text|xml, and png of one that draws",
+                "POST /tools/{name}": "call a tool; ?format=json|text|xml|csv|arrow, and png of one that draws",
                 "GET /tools/chart_…": "the same of one that draws, its arguments in the query",
                 "/mcp": "MCP, Streamable HTTP; /mcp/all, /mcp/meta, /mcp/x/FAMILIES",
                 "/sse": "MCP for older clients",
@@ -109,13 +131,13 @@ def _add_state(app: FastAPI, caller: Caller, metrics: Metrics, further: Mapping[
     @app.get("/health", summary="Status, reasons and venues", response_model=None, responses=sick)
     async def health() -> Response:
         said = _health(await caller.health())
-        return _json(said, 503 if said["status"] == "unhealthy" else 200)
+        return json(said, 503 if said["status"] == "unhealthy" else 200)
 
     @app.get("/healthz", summary="Status alone", response_model=None, responses=sick)
     async def healthz() -> Response:
         said = _health(await caller.health())
         brief = {name: said[name] for name in ("status", "reasons", "simulated", "version")}
-        return _json(brief, 503 if said["status"] == "unhealthy" else 200)
+        return json(brief, 503 if said["status"] == "unhealthy" else 200)
 
     text: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
@@ -140,7 +162,7 @@ def _health(said: Mapping[str, Any]) -> dict[str, Any]:
 # ── The catalogue ─────────────────────────────────────────────────────────────────────────────
 
 
-def _add_catalogue(app: FastAPI) -> None:
+def _add_catalogue(app: FastAPI, writes: bool) -> None:
     wrong: dict[int | str, dict[str, Any]] = {400: {"model": Error, "description": "no such category"}}
 
     @app.get("/tools", summary="The catalogue", response_model=None, responses=wrong)
@@ -152,7 +174,7 @@ def _add_catalogue(app: FastAPI) -> None:
         ),
     ) -> Response:
         try:
-            shown = tools.ALL.toolset(category if category is not None else "all")
+            shown = tools.ALL.toolset(category if category is not None else "all", writes=writes)
         except UnknownTool as error:
             return refused(400, failure_of(error))
         families: dict[str, list[dict[str, str]]] = {}
@@ -160,7 +182,7 @@ def _add_catalogue(app: FastAPI) -> None:
             entry = {"name": one.name, "title": one.title, "description": one.description}
             families.setdefault(one.family, []).append(entry)
         categories = {name: {"count": len(each), "tools": each} for name, each in families.items()}
-        return _json({"total_tools": len(shown), "categories": categories})
+        return json({"total_tools": len(shown), "categories": categories})
 
     unknown: dict[int | str, dict[str, Any]] = {404: {"model": Error, "description": "no such tool"}}
 
@@ -168,7 +190,7 @@ def _add_catalogue(app: FastAPI) -> None:
     async def schema(name: str) -> Response:
         try:
             found, _ = tools.ALL.resolve(name)
-            return _json(
+            return json(
                 {
                     "tool_name": name,
                     "canonical": found.name,
@@ -180,191 +202,3 @@ def _add_catalogue(app: FastAPI) -> None:
             )
         except OrderflowError as error:
             return failed(failure_of(error))
-
-
-# ── The calls ─────────────────────────────────────────────────────────────────────────────────
-
-Form: TypeAlias = Literal["text", "json", "xml", "png"]  # of a tool that draws
-
-_FORMAT = Query(None, description="form of the answer; json unless the body says another")
-_FORM = Query(
-    None, description="form of the answer, or its picture; json unless the arguments say another form"
-)
-_ENVELOPE = Query(
-    None, description="reply: text and structured answer in one object, as programs of ours ask"
-)
-
-
-def _add_calls(app: FastAPI, caller: Caller) -> None:
-    for one in tools.ALL.tools.values():
-        shown: dict[str, Any] = {
-            "summary": one.title,
-            "description": one.description,
-            "tags": [one.family],
-            "response_model": None,
-            "responses": _responses(one.draws),
-        }
-        app.post(f"/tools/{one.name}", operation_id=one.name, openapi_extra=_body(one), **shown)(
-            _drawing(caller, one.name) if one.draws else _named(caller, one.name)
-        )
-        if one.draws:  # so that a link, or a page, can hold the picture
-            app.get(f"/tools/{one.name}", operation_id=f"get_{one.name}", openapi_extra=_query(one), **shown)(
-                _drawing(caller, one.name)
-            )
-
-    @app.post(
-        "/tools/{name}",
-        summary="Call a tool by any of its names",
-        response_model=None,
-        responses=_responses(draws=True),
-        openapi_extra={"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}},
-    )
-    async def any_name(
-        request: Request,
-        name: str,
-        format: Form | None = _FORM,
-        envelope: Literal["reply"] | None = _ENVELOPE,
-    ) -> Response:
-        return await _answer(caller, name, request, format, envelope)
-
-
-def _named(caller: Caller, name: str) -> Callable[..., Awaitable[Response]]:
-    async def call(
-        request: Request,
-        format: Format | None = _FORMAT,
-        envelope: Literal["reply"] | None = _ENVELOPE,
-    ) -> Response:
-        return await _answer(caller, name, request, format, envelope)
-
-    return call
-
-
-def _drawing(caller: Caller, name: str) -> Callable[..., Awaitable[Response]]:
-    """Return the same for a tool that draws: its picture is a form of the answer."""
-
-    async def call(
-        request: Request,
-        format: Form | None = _FORM,
-        envelope: Literal["reply"] | None = _ENVELOPE,
-    ) -> Response:
-        return await _answer(caller, name, request, format, envelope)
-
-    return call
-
-
-async def _answer(
-    caller: Caller, name: str, request: Request, format: Form | None, envelope: str | None
-) -> Response:
-    try:
-        arguments = _asked(request) if request.method == "GET" else _arguments(await request.body())
-    except InvalidArgument as error:
-        return failed(failure_of(error))
-    said = arguments.get("format")
-    form: Format | None = "json" if format == "png" else format or ("json" if said is None else None)
-    reply = await caller.call(name, arguments, form)
-    if reply.failure is not None:
-        return failed(reply.failure)
-    if format == "png":
-        return _picture(name, reply)
-    if envelope == "reply":
-        return _json(reply)
-    return Response(reply.text, media_type=_MEDIA[form or str(said)])
-
-
-def _picture(name: str, reply: Reply) -> Response:
-    if reply.picture is None:
-        refusal = InvalidArgument(f"{name[:80]} gives no picture here", hint=f"tools that draw: {_draw()}")
-        return failed(failure_of(refusal))
-    told = {"Content-Disposition": f'inline; filename="{name}.png"'}
-    return Response(reply.picture, media_type=PNG, headers=told)
-
-
-def _draw() -> str:
-    return ", ".join(one.name for one in tools.ALL.tools.values() if one.draws)
-
-
-def _asked(request: Request) -> dict[str, Any]:
-    """Return the arguments in a query, without those of the door."""
-    return {name: value for name, value in request.query_params.items() if name not in ("format", "envelope")}
-
-
-def _arguments(body: bytes) -> dict[str, Any]:
-    """Return the arguments in a body: the object itself, or what it holds under `params`."""
-    hint = 'send the arguments as {"symbol": "BTCUSDT"} or {"params": {…}}'
-    if not body.strip():
-        return {}
-    try:
-        said = msgspec.json.decode(body)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise InvalidArgument(f"the body is no JSON: {error}", hint=hint) from error
-    if isinstance(said, dict) and set(said) == {"params"}:
-        said = said["params"]
-    if not isinstance(said, dict):
-        raise InvalidArgument("the body is no JSON object", hint=hint)
-    return said
-
-
-def _responses(draws: bool = False) -> dict[int | str, dict[str, Any]]:
-    answer = {
-        "type": "object",
-        "required": ["meta", "columns", "rows"],
-        "properties": {
-            "meta": {"type": "object"},
-            "columns": {"type": "array", "items": {"type": "string"}},
-            "rows": {"type": "array", "items": {"type": "array"}},
-            "summary": {"type": "object"},
-            "more": {"type": "object"},
-            "picture": {"type": "object"},
-            "tail": {"type": "array", "items": {"type": "array"}},
-        },
-    }
-    reply = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
-    forms: dict[str, Any] = {
-        "application/json": {"schema": {"anyOf": [answer, reply]}},
-        "text/plain": {"schema": {"type": "string"}},
-        "application/xml": {"schema": {"type": "string"}},
-    }
-    if draws:
-        forms[PNG] = {"schema": {"type": "string", "format": "binary"}}
-    return {200: {"description": "the answer", "content": forms}, **ERRORS}
-
-
-def _body(tool: Tool) -> dict[str, Any]:
-    required_names = tool.schema.get("required", [])
-    properties = {
-        name: one if name in required_names else _optional(one)
-        for name, one in tool.schema["properties"].items()
-    }
-    content: dict[str, Any] = {"schema": {**tool.schema, "properties": properties}}
-    if tool.example is not None:
-        content["example"] = tool.example
-    required = any(one.required for one in tool.parameters)
-    return {"requestBody": {"required": required, "content": {"application/json": content}}}
-
-
-def _query(tool: Tool) -> dict[str, Any]:
-    """Return the parameters of a query: a list is written with commas."""
-    required = tool.schema.get("required", [])
-    found = [
-        {
-            "name": name,
-            "in": "query",
-            "required": name in required,
-            "schema": one,
-            **({"style": "form", "explode": False} if one.get("type") == "array" else {}),
-        }
-        for name, one in tool.schema["properties"].items()
-        if name != "format"  # which the door tells itself
-    ]
-    return {"parameters": found}
-
-
-def _optional(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Say that null is taken as left out; lists shown to assistants leave that unsaid, to be short."""
-    found = dict(schema)
-    if "type" in found:
-        known = found["type"]
-        found["type"] = [*(known if isinstance(known, list) else [known]), "null"]
-    if "enum" in found:
-        found["enum"] = [*found["enum"], None]
-    return found

@@ -158,8 +158,9 @@ class Day(msgspec.Struct):
     last_lots: Lots
 
 
-def day(candles: Candles, wording: Wording, decimals: int) -> Day:
-    whole = candles.day()
+def day(candles: Candles, wording: Wording, decimals: int, whole: Candle | None = None) -> Day:
+    """Word the 24 hours, or `whole` where another window is asked for."""
+    whole = candles.day() if whole is None else whole
     change = whole.close - whole.open
     average = whole.tick_lots / whole.lots if whole.lots else float(whole.close)
     fill = candles.last_fill

@@ -4,9 +4,9 @@ from typing import Any
 
 from orderflow.sim import binance
 from orderflow.sim import binance_rest as rest
+from orderflow.sim.binance_futures_data import DATA
 from orderflow.sim.gathering import levels
 from orderflow.sim.listings import COINS, Wording
-from orderflow.sim.past import FIVE_MINUTES_MS
 from orderflow.sim.perpetual import CAP, INTEREST
 from orderflow.sim.protocol import Endpoint, Question
 
@@ -180,32 +180,6 @@ def _open_interest(asked: Question) -> Any:
     return {"openInterest": words.size(lots), "symbol": symbol, "time": asked.now_ms}
 
 
-def _open_interest_history(asked: Question) -> Any:
-    """What the archive tells, too: a row every five minutes of the last 30 days."""
-    symbol = rest.symbol(asked)
-    if asked.params.get("period") != "5m":
-        raise rest.wrong(-1130, "Data sent for parameter 'period' is not valid.")
-    count = rest.limit(asked, 30, 500)
-    end = min(rest.number(asked, "endTime") or asked.now_ms, asked.now_ms)
-    oldest = asked.now_ms - 30 * 86_400_000
-    start = max(oldest, rest.number(asked, "startTime") or end - (count - 1) * FIVE_MINUTES_MS)
-    words = Wording(asked.place.listings[symbol])
-    rows = (
-        asked.markets[symbol]
-        .pasts[asked.venue]
-        .open_interest(start, min(end + 1, start + count * FIVE_MINUTES_MS))
-    )
-    return [
-        {
-            "symbol": symbol,
-            "sumOpenInterest": words.size(row.lots),
-            "sumOpenInterestValue": words.quote(row.tick_lots),
-            "timestamp": row.ts,
-        }
-        for row in rows[:count]
-    ]
-
-
 def _day(asked: Question) -> Any:
     rows: list[Any] = []
     for symbol in rest.symbols(asked):
@@ -282,8 +256,8 @@ ENDPOINTS = (
     Endpoint("/fapi/v1/fundingRate", _funding_rate, rest.flat(0)),
     Endpoint("/fapi/v1/fundingInfo", _funding_info, rest.flat(0)),
     Endpoint("/fapi/v1/openInterest", _open_interest, rest.flat(1)),
-    Endpoint("/futures/data/openInterestHist", _open_interest_history, rest.flat(0)),
     Endpoint("/fapi/v1/ticker/24hr", _day, rest.one_or_all(1, 40)),
     Endpoint("/fapi/v2/ticker/price", _price, rest.one_or_all(1, 2)),
     Endpoint("/fapi/v1/ticker/bookTicker", _best, rest.one_or_all(2, 5)),
+    *DATA,
 )

@@ -1,11 +1,12 @@
 """REST on Binance: reading parameters, and the answers that futures and spot word alike."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from orderflow.sim.candles import MINUTE_MS, grouped
+from orderflow.sim.candles import MINUTE_MS, gathered
 from orderflow.sim.exchange import Exchange
-from orderflow.sim.happenings import Candle
+from orderflow.sim.happenings import Candle, Millis
 from orderflow.sim.listings import Wording
 from orderflow.sim.protocol import Question, Refusal
 from orderflow.sim.tape import Print, Tape
@@ -23,7 +24,12 @@ INTERVALS = {
     "8h": 480,
     "12h": 720,
     "1d": 1440,
+    "3d": 4320,
+    "1w": 10_080,
+    "1M": 44_640,  # at most
 }
+_A_MONDAY_MS = 4 * 86_400_000
+_MOST_BARS_MS = 30 * 86_400_000  # looked through for the latest bars
 _MOST_PAST_MS = 6 * 3_600_000  # looked through for one page of what was before the simulation
 
 
@@ -128,24 +134,41 @@ def fills(asked: Question) -> tuple[list[Print], Wording]:
 
 
 def klines(asked: Question, most: int) -> list[list[Any]]:
-    found, wording = exchange(asked)
+    """Bars from `startTime` on, or the latest ones up to `endTime`, those from before the start included."""
+    wording = exchange(asked)[1]
     interval = asked.params.get("interval", "")
     if interval not in INTERVALS:
         raise wrong(-1120, "Invalid interval.")
-    count = limit(asked, 500, most)
+    count, width = limit(asked, 500, most), INTERVALS[interval] * MINUTE_MS
     start, end = number(asked, "startTime"), number(asked, "endTime")
-    width = INTERVALS[interval] * MINUTE_MS
-    live, minutes = found.candles.all(), list[Candle]()
-    if start is not None and start < live[0].open_ms:
-        past = asked.markets[symbol(asked)].pasts[asked.venue]
-        minutes = past.minutes(start, min(live[0].open_ms, start + (count + 1) * width))
-    rows = grouped([*minutes, *live], INTERVALS[interval])
-    if start is not None:
-        rows = [row for row in rows if row.open_ms >= start]
-    if end is not None:
-        rows = [row for row in rows if row.open_ms <= end]
+    last = asked.now_ms if end is None else min(end, asked.now_ms)
+    first = start
+    if first is None:
+        first = opens(interval, max(last - (count - 1) * width, asked.now_ms - _MOST_BARS_MS))
+    until = min(ends(interval, opens(interval, last)), first + (count + 1) * width)
+    minutes = asked.markets[symbol(asked)].minutes(asked.venue, first, until)
+    rows = gathered(minutes, lambda ms: opens(interval, ms))
+    rows = [row for row in rows if first <= row.open_ms <= last]
     chosen = rows[:count] if start is not None else rows[-count:]
-    return [_kline(row, row.open_ms + width - 1, wording) for row in chosen]
+    return [_kline(row, ends(interval, row.open_ms), wording) for row in chosen]
+
+
+def opens(interval: str, ms: Millis) -> Millis:
+    """When the bar begins that an instant is in: weeks on Monday, months on the first.
+
+    >>> opens("1w", 1_795_000_000_000), opens("1M", 1_795_000_000_000)
+    (1794787200000, 1793491200000)
+    """
+    if interval == "1M":
+        day = datetime.fromtimestamp(ms / 1000, UTC)
+        return int(datetime(day.year, day.month, 1, tzinfo=UTC).timestamp()) * 1000
+    return ms - (ms - (_A_MONDAY_MS if interval == "1w" else 0)) % (INTERVALS[interval] * MINUTE_MS)
+
+
+def ends(interval: str, opened: Millis) -> Millis:
+    """The last millisecond of a bar."""
+    after = opened + INTERVALS[interval] * MINUTE_MS
+    return (opens(interval, after) if interval == "1M" else after) - 1
 
 
 def _kline(candle: Candle, close_ms: int, wording: Wording) -> list[Any]:

@@ -7,9 +7,15 @@ import msgspec
 
 from orderflow.sim import binance
 from orderflow.sim import binance_rest as rest
+from orderflow.sim.candles import merged
 from orderflow.sim.gathering import levels
+from orderflow.sim.happenings import Candle
 from orderflow.sim.listings import COINS, Wording
 from orderflow.sim.protocol import Endpoint, Question
+
+# Of a rolling window: minutes in a unit, and how many units at most.
+_WINDOWS = {"m": (1, 59), "h": (60, 23), "d": (1440, 7)}
+_OF_THE_DAY_ALONE = ("prevClosePrice", "lastQty", "bidPrice", "bidQty", "askPrice", "askQty")
 
 
 def _chosen(asked: Question) -> tuple[list[str], bool]:
@@ -130,10 +136,13 @@ def _trades(asked: Question) -> Any:
 
 
 def _day(asked: Question, symbol: str) -> Any:
+    return _traded(asked, symbol, asked.markets[symbol].exchanges[asked.venue].candles.day())
+
+
+def _traded(asked: Question, symbol: str, whole: Candle) -> Any:
     exchange = asked.markets[symbol].exchanges[asked.venue]
     words, book = Wording(exchange.listing), exchange.book
-    day = binance.day(exchange.candles, words, 8)
-    whole = day.whole
+    day = binance.day(exchange.candles, words, 8, whole)
     return {
         "symbol": symbol,
         "priceChange": day.change,
@@ -156,6 +165,30 @@ def _day(asked: Question, symbol: str) -> Any:
         "firstId": whole.first,
         "lastId": whole.last,
         "count": whole.trades,
+    }
+
+
+def _window(asked: Question, symbol: str) -> Any:
+    """A rolling window, which begins with a minute, of what was traded since the start."""
+    text = asked.params.get("windowSize", "1d")
+    unit = _WINDOWS.get(text[-1:])
+    if unit is None or not text[:-1].isdecimal() or not 1 <= int(text[:-1]) <= unit[1]:
+        raise rest.wrong(-1130, "Data sent for parameter 'windowSize' is not valid.")
+    candles = asked.markets[symbol].exchanges[asked.venue].candles
+    whole = merged(candles.all()[-int(text[:-1]) * unit[0] :])
+    row = _traded(asked, symbol, whole)
+    return {name: said for name, said in row.items() if name not in _OF_THE_DAY_ALONE}
+
+
+def _average(asked: Question, symbol: str) -> Any:
+    """The mean of what was traded in the last five minutes, the running one included."""
+    exchange = asked.markets[symbol].exchanges[asked.venue]
+    whole = merged(exchange.candles.all()[-5:])
+    fill = exchange.candles.last_fill
+    return {
+        "mins": 5,
+        "price": binance.day(exchange.candles, Wording(exchange.listing), 8, whole).average,
+        "closeTime": asked.now_ms if fill is None else fill.ts,
     }
 
 
@@ -186,6 +219,10 @@ def _day_weight(params: Mapping[str, str]) -> int:
     return 2 if 0 < params.get("symbols", "").count(",") < 20 else 80
 
 
+def _window_weight(params: Mapping[str, str]) -> int:
+    return min(200, 4 * (params.get("symbols", "").count(",") + 1))
+
+
 _DEPTH_WEIGHT = rest.by_limit(100, (100, 5), (500, 25), (1000, 50), (5000, 250))
 
 ENDPOINTS = (
@@ -197,6 +234,8 @@ ENDPOINTS = (
     Endpoint("/api/v3/trades", _trades, rest.flat(25)),
     Endpoint("/api/v3/klines", _klines, rest.flat(2)),
     Endpoint("/api/v3/ticker/24hr", _each(_day), _day_weight),
+    Endpoint("/api/v3/avgPrice", lambda asked: _average(asked, rest.symbol(asked)), rest.flat(2)),
+    Endpoint("/api/v3/ticker", _each(_window), _window_weight),
     Endpoint("/api/v3/ticker/price", _each(_price), rest.one_or_all(2, 4)),
     Endpoint("/api/v3/ticker/bookTicker", _each(_best), rest.one_or_all(2, 4)),
 )

@@ -3,12 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
-from orderflow.sim import bybit
+from orderflow.sim import bybit, bybit_facts
+from orderflow.sim.bybit_params import (
+    answered,
+    category_of,
+    exchange_of,
+    limit_of,
+    number_of,
+    symbol_of,
+    symbols_of,
+    wrong,
+)
 from orderflow.sim.candles import MINUTE_MS, grouped
-from orderflow.sim.exchange import Exchange
 from orderflow.sim.gathering import levels
-from orderflow.sim.listings import COINS, Wording
-from orderflow.sim.protocol import Endpoint, Question, Refusal
+from orderflow.sim.listings import COINS
+from orderflow.sim.protocol import Endpoint, Question
 
 INTERVALS = {
     **{str(minutes): minutes for minutes in (1, 3, 5, 15, 30, 60, 120, 240, 360, 720)},
@@ -17,55 +26,6 @@ INTERVALS = {
 _OPEN_INTEREST_MINUTES = {"5min": 5, "15min": 15, "30min": 30, "1h": 60, "4h": 240, "1d": 1440}
 _SPOT = "spot"
 
-# ── Parameters ────────────────────────────────────────────────────────────────────────────────
-
-
-def answered(result: Any, now_ms: int, code: int = 0, words: str = "OK") -> dict[str, Any]:
-    return {"retCode": code, "retMsg": words, "result": result, "retExtInfo": {}, "time": now_ms}
-
-
-def wrong(asked: Question, words: str) -> Refusal:
-    return Refusal(200, answered({}, asked.now_ms, 10001, words))
-
-
-def _category(asked: Question) -> str:
-    """The category asked for, which must be sent and this market's."""
-    own = _SPOT if asked.place.kind == _SPOT else "linear"
-    if asked.params.get("category") != own:
-        raise wrong(asked, "params error: Category is invalid")
-    return own
-
-
-def _symbol(asked: Question) -> str:
-    name = asked.params.get("symbol", "")
-    if name not in asked.markets:
-        raise wrong(asked, "params error: symbol invalid")
-    return name
-
-
-def _symbols(asked: Question) -> list[str]:
-    return [_symbol(asked)] if asked.params.get("symbol") else list(asked.markets)
-
-
-def _exchange(asked: Question, symbol: str) -> tuple[Exchange, Wording]:
-    found = asked.markets[symbol].exchanges[asked.venue]
-    return found, Wording(found.listing)
-
-
-def _number(asked: Question, name: str) -> int | None:
-    text = asked.params.get(name)
-    if text is None:
-        return None
-    if not text.isdecimal():
-        raise wrong(asked, f"params error: {name} invalid")
-    return int(text)
-
-
-def _limit(asked: Question, default: int, most: int) -> int:
-    """How many rows; more than there may be count as the most."""
-    return min(_number(asked, "limit") or default, most)
-
-
 # ── Answers ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -73,7 +33,7 @@ def _listed(row: Callable[[Question, str], Any]) -> Callable[[Question], Any]:
     """A list with a row of each symbol that is asked for."""
 
     def answer(asked: Question) -> Any:
-        found = {"category": _category(asked), "list": [row(asked, one) for one in _symbols(asked)]}
+        found = {"category": category_of(asked), "list": [row(asked, one) for one in symbols_of(asked)]}
         return answered(found, asked.now_ms)
 
     return answer
@@ -109,7 +69,7 @@ def _instrument(asked: Question, symbol: str) -> Any:
 
 
 def _ticker(asked: Question, symbol: str) -> Any:
-    exchange, words = _exchange(asked, symbol)
+    exchange, words = exchange_of(asked, symbol)
     book, perpetual = exchange.book, asked.markets[symbol].perpetuals.get(asked.venue)
     found = {
         "symbol": symbol,
@@ -124,9 +84,9 @@ def _ticker(asked: Question, symbol: str) -> Any:
 
 
 def _depth(asked: Question) -> Any:
-    category, symbol = _category(asked), _symbol(asked)
-    exchange, words = _exchange(asked, symbol)
-    bids, asks = exchange.book.top(_limit(asked, 1 if category == _SPOT else 25, 1000))
+    category, symbol = category_of(asked), symbol_of(asked)
+    exchange, words = exchange_of(asked, symbol)
+    bids, asks = exchange.book.top(limit_of(asked, 1 if category == _SPOT else 25, 1000))
     found = {
         "s": symbol,
         "b": levels(words, bids),
@@ -140,8 +100,8 @@ def _depth(asked: Question) -> Any:
 
 
 def _trades(asked: Question) -> Any:
-    category, symbol = _category(asked), _symbol(asked)
-    exchange, words = _exchange(asked, symbol)
+    category, symbol = category_of(asked), symbol_of(asked)
+    exchange, words = exchange_of(asked, symbol)
     most = 60 if category == _SPOT else 1000
     rows = [
         {
@@ -155,19 +115,19 @@ def _trades(asked: Question) -> Any:
             "isRPITrade": row.hidden,
             "seq": str(exchange.book.update_id),
         }
-        for row in exchange.fills.latest(_limit(asked, min(500, most), most))
+        for row in exchange.fills.latest(limit_of(asked, min(500, most), most))
     ]
     return answered({"category": category, "list": rows[::-1]}, asked.now_ms)
 
 
 def _klines(asked: Question) -> Any:
-    category, symbol = _category(asked), _symbol(asked)
-    _, words = _exchange(asked, symbol)
+    category, symbol = category_of(asked), symbol_of(asked)
+    _, words = exchange_of(asked, symbol)
     minutes = INTERVALS.get(asked.params.get("interval", ""))
     if minutes is None:
         raise wrong(asked, "Invalid period!")
-    count, end = _limit(asked, 200, 1000), min(_number(asked, "end") or asked.now_ms, asked.now_ms)
-    start = max(_number(asked, "start") or 0, end - (count + 1) * minutes * MINUTE_MS)
+    count, end = limit_of(asked, 200, 1000), min(number_of(asked, "end") or asked.now_ms, asked.now_ms)
+    start = max(number_of(asked, "start") or 0, end - (count + 1) * minutes * MINUTE_MS)
     rows = [
         [
             str(one.open_ms),
@@ -185,8 +145,8 @@ def _klines(asked: Question) -> Any:
 
 
 def _funding(asked: Question) -> Any:
-    category, symbol = _category(asked), _symbol(asked)
-    start, end = _number(asked, "startTime"), _number(asked, "endTime")
+    category, symbol = category_of(asked), symbol_of(asked)
+    start, end = number_of(asked, "startTime"), number_of(asked, "endTime")
     if start is not None and end is None:
         raise wrong(asked, "params error: endTime is required with startTime")
     rows = [
@@ -194,18 +154,18 @@ def _funding(asked: Question) -> Any:
         for one in asked.markets[symbol].perpetuals[asked.venue].settlements
         if (start or 0) <= one.ts and (end is None or one.ts <= end)
     ]
-    newest = rows[::-1][: _limit(asked, 200, 200)]
+    newest = rows[::-1][: limit_of(asked, 200, 200)]
     return answered({"category": category, "list": newest}, asked.now_ms)
 
 
 def _open_interest(asked: Question) -> Any:
-    category, symbol = _category(asked), _symbol(asked)
+    category, symbol = category_of(asked), symbol_of(asked)
     minutes = _OPEN_INTEREST_MINUTES.get(asked.params.get("intervalTime", ""))
     if minutes is None:
         raise wrong(asked, "params error: intervalTime invalid")
-    _, words = _exchange(asked, symbol)
-    start, end = _number(asked, "startTime"), _number(asked, "endTime")
-    end, count, width = min(end or asked.now_ms, asked.now_ms), _limit(asked, 50, 200), minutes * MINUTE_MS
+    _, words = exchange_of(asked, symbol)
+    start, end = number_of(asked, "startTime"), number_of(asked, "endTime")
+    end, count, width = min(end or asked.now_ms, asked.now_ms), limit_of(asked, 50, 200), minutes * MINUTE_MS
     found = asked.markets[symbol].open_interest(asked.venue, start or 0, end, count * minutes // 5)
     rows = [
         {
@@ -227,9 +187,11 @@ SPOT = (
     Endpoint("/v5/market/orderbook", _depth),
     Endpoint("/v5/market/recent-trade", _trades),
     Endpoint("/v5/market/kline", _klines),
+    *bybit_facts.OF_THE_VENUE,
 )
 LINEAR = (
     *SPOT,
     Endpoint("/v5/market/funding/history", _funding),
     Endpoint("/v5/market/open-interest", _open_interest),
+    *bybit_facts.OF_CONTRACTS,
 )

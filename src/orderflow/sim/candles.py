@@ -1,7 +1,7 @@
 """Candles: minutes made of a venue's own fills, and the rolling day that tickers show."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from orderflow.sim.happenings import Candle, Fill, Millis, Ticks
 
@@ -76,9 +76,14 @@ def merged(candles: Iterable[Candle]) -> Candle:
 def grouped(candles: Iterable[Candle], minutes: int) -> list[Candle]:
     """Candles of `minutes` on the UTC grid, from those of one minute."""
     width = minutes * MINUTE_MS
+    return gathered(candles, lambda ms: ms - ms % width)
+
+
+def gathered(candles: Iterable[Candle], opens: Callable[[Millis], Millis]) -> list[Candle]:
+    """Candles that begin where `opens` says of an instant, from those of one minute."""
     groups: dict[Millis, list[Candle]] = {}
     for candle in candles:
-        groups.setdefault(candle.open_ms - candle.open_ms % width, []).append(candle)
+        groups.setdefault(opens(candle.open_ms), []).append(candle)
     found: list[Candle] = []
     for open_ms, members in groups.items():
         whole = merged(members)

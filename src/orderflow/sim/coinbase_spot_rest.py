@@ -1,6 +1,6 @@
 """REST of Coinbase: the Exchange's host below the venue's path, Advanced Trade's below `/advanced`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,11 +9,21 @@ from orderflow.sim.candles import grouped
 from orderflow.sim.coinbase_spot_wire import Words
 from orderflow.sim.exchange import Exchange
 from orderflow.sim.happenings import Candle
-from orderflow.sim.listings import COINS
+from orderflow.sim.listings import COINS, Wording
 from orderflow.sim.protocol import Endpoint, Question, Refusal
 
-_GRANULARITIES = {60: 1, 300: 5, 900: 15, 3600: 60, 21_600: 360, 86_400: 1440}
-_NAMED = {"ONE_MINUTE": 60, "FIVE_MINUTE": 300, "FIFTEEN_MINUTE": 900, "ONE_HOUR": 3600, "ONE_DAY": 86_400}
+_GRANULARITIES = (60, 300, 900, 3600, 21_600, 86_400)
+_NAMED = {
+    "ONE_MINUTE": 60,
+    "FIVE_MINUTE": 300,
+    "FIFTEEN_MINUTE": 900,
+    "THIRTY_MINUTE": 1800,
+    "ONE_HOUR": 3600,
+    "TWO_HOUR": 7200,
+    "FOUR_HOUR": 14_400,
+    "SIX_HOUR": 21_600,
+    "ONE_DAY": 86_400,
+}
 _MOST_BARS, _MOST_ADVANCED_BARS = 300, 350
 _MARKET = "/advanced/api/v3/brokerage/market"
 
@@ -79,8 +89,16 @@ def _advanced_products(asked: Question) -> Any:
     found: list[dict[str, Any]] = []
     for symbol in asked.markets:
         listing = asked.place.listings[symbol]
+        words, candles = Words(listing), asked.markets[symbol].exchanges[asked.venue].candles
+        whole = candles.day()
         row: dict[str, Any] = {
             "product_id": listing.native,
+            "price": words.price(candles.running.close),
+            "price_percentage_change_24h": f"{(candles.running.close / whole.open - 1) * 100:.14f}",
+            "volume_24h": words.size(whole.lots),
+            "approximate_quote_24h_volume": Wording(listing).quote(whole.tick_lots),
+            "high_24h": words.price(whole.high),
+            "low_24h": words.price(whole.low),
             "base_increment": listing.lot,
             "price_increment": listing.tick,
             "quote_min_size": "1",
@@ -100,6 +118,15 @@ def _advanced_products(asked: Question) -> Any:
 def _advanced_product(asked: Question) -> Any:
     words = _product(asked)[1]
     return next(one for one in _advanced_products(asked)["products"] if one["product_id"] == words.product)
+
+
+def _currencies(asked: Question) -> Any:
+    steps = {COINS[symbol].base: asked.place.listings[symbol].lot for symbol in asked.markets}
+    steps |= {"USD": "0.01", "USDC": "0.000001"}
+    return [
+        {"id": name, "name": name, "status": "online", "message": "", "max_precision": step}
+        for name, step in steps.items()
+    ]
 
 
 # ── Prices, books, trades ─────────────────────────────────────────────────────────────────────
@@ -182,10 +209,10 @@ def _advanced_trades(asked: Question) -> Any:
 # ── Candles ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _bars(asked: Question, seconds: int, most: int) -> tuple[list[Candle], Words]:
+def _bars(asked: Question, seconds: int, allowed: Collection[int], most: int) -> tuple[list[Candle], Words]:
     """Those that have trades, newest first."""
     exchange, words = _product(asked)
-    if seconds not in _GRANULARITIES:
+    if seconds not in allowed:
         raise Refusal(400, {"message": "Unsupported granularity"})
     start, end = (_instant(asked, name) for name in ("start", "end"))
     last = asked.now_ms if end is None else min(end, asked.now_ms)
@@ -193,7 +220,7 @@ def _bars(asked: Question, seconds: int, most: int) -> tuple[list[Candle], Words
     if last - first > most * seconds * 1000:
         raise Refusal(400, {"message": f"granularity too small: more than {most} bars"})
     minutes = asked.markets[exchange.listing.symbol].minutes(asked.venue, first, last)
-    found = [one for one in grouped(minutes, _GRANULARITIES[seconds]) if one.trades]
+    found = [one for one in grouped(minutes, seconds // 60) if one.trades]
     return found[-most:][::-1], words
 
 
@@ -211,7 +238,7 @@ def _instant(asked: Question, name: str) -> int | None:
 
 
 def _candles(asked: Question) -> Any:
-    bars, words = _bars(asked, int(asked.params.get("granularity", "60")), _MOST_BARS)
+    bars, words = _bars(asked, int(asked.params.get("granularity", "60")), _GRANULARITIES, _MOST_BARS)
     return [
         (
             one.open_ms // 1000,
@@ -224,7 +251,7 @@ def _candles(asked: Question) -> Any:
 
 def _advanced_candles(asked: Question) -> Any:
     seconds = _NAMED.get(asked.params.get("granularity", ""), 0)
-    bars, words = _bars(asked, seconds, _MOST_ADVANCED_BARS)
+    bars, words = _bars(asked, seconds, _NAMED.values(), _MOST_ADVANCED_BARS)
     return {
         "candles": [
             {name: text for name, text in words.bar(one).items() if name != "product_id"} for one in bars
@@ -238,6 +265,7 @@ def _time(asked: Question) -> Any:
 
 _ANSWERS: tuple[tuple[str, Callable[[Question], Any]], ...] = (
     ("/time", _time),
+    ("/currencies", _currencies),
     ("/products", _products),
     ("/products/{product_id}", _one_product),
     ("/products/{product_id}/ticker", _ticker),

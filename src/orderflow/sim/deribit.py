@@ -12,6 +12,7 @@ encode = msgspec.json.Encoder().encode
 
 MOST_CHANNELS = 500  # in one call
 PUBLIC = "/api/v2/public/"
+CURRENCIES = ("any", "BTC", "ETH", "USDC", "USDT", "EURR")
 LIMITS = Limits(messages_per_second=10, streams=MOST_CHANNELS * 4, weight=1200, window_s=60)
 _SLOWEST_BEAT_S, _FASTEST_BEAT_S = 86_400, 10
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from orderflow.sim import deribit
 from orderflow.sim.candles import MINUTE_MS, grouped
-from orderflow.sim.deribit import PUBLIC, answered, number, text, wrong
+from orderflow.sim.deribit import CURRENCIES, PUBLIC, answered, number, text, wrong
+from orderflow.sim.deribit_facts_rest import FACTS
 from orderflow.sim.deribit_futures_wire import Words, index_name
 from orderflow.sim.listings import COINS
 from orderflow.sim.protocol import Endpoint, Question
@@ -13,7 +14,8 @@ from orderflow.sim.protocol import Endpoint, Question
 _MOST_TRADES = 5000  # of a tape that a page is cut from
 _MOST_BARS = 5000
 _HOUR_MS = 3_600_000
-_RESOLUTIONS = ("1", "3", "5", "10", "15", "30", "60", "120", "180", "360", "720")
+_RESOLUTIONS = {one: int(one) for one in ("1", "3", "5", "10", "15", "30", "60", "120", "180", "360", "720")}
+_RESOLUTIONS["1D"] = 1440
 
 
 def _symbol(asked: Question) -> str:
@@ -32,6 +34,8 @@ def _words(asked: Question, symbol: str) -> Words:
 def _of_currency(asked: Question) -> list[str]:
     """The symbols whose contracts are margined in a currency."""
     currency = text(asked, "currency")
+    if currency not in CURRENCIES:
+        raise wrong("currency")
     found: list[str] = []
     for symbol in asked.markets:
         margin = COINS[symbol].base if asked.place.listings[symbol].inverse else "USDC"
@@ -120,10 +124,11 @@ def _chart(asked: Question) -> Any:
     if resolution not in _RESOLUTIONS:
         raise wrong("resolution")
     start, end = number(asked, "start_timestamp"), number(asked, "end_timestamp")
-    end, width = min(end, asked.now_ms), int(resolution) * MINUTE_MS
+    minutes_each = _RESOLUTIONS[resolution]
+    end, width = min(end, asked.now_ms), minutes_each * MINUTE_MS
     minutes = asked.markets[symbol].minutes(asked.venue, max(start, end - _MOST_BARS * width), end)
     words = _words(asked, symbol)
-    rows = [words.candle(one) for one in grouped(minutes, int(resolution))][-_MOST_BARS:]
+    rows = [words.candle(one) for one in grouped(minutes, minutes_each)][-_MOST_BARS:]
     names = ("open", "high", "low", "close", "volume", "cost")
     columns = {name: [row[name] for row in rows] for name in names}
     return answered(
@@ -158,7 +163,7 @@ def _index(asked: Question) -> Any:
     raise wrong("index_name")
 
 
-ENDPOINTS = tuple(
+ENDPOINTS = FACTS + tuple(
     Endpoint(PUBLIC + method, answer)
     for method, answer in (
         ("get_time", deribit.time),

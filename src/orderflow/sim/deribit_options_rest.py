@@ -5,8 +5,9 @@ from typing import Any, Protocol, cast
 
 from orderflow.sim import deribit
 from orderflow.sim import deribit_options_wire as wire
-from orderflow.sim.deribit import PUBLIC, answered, number, text, wrong
+from orderflow.sim.deribit import CURRENCIES, PUBLIC, answered, number, text, wrong
 from orderflow.sim.deribit_chain import Contract, at_the_money, listed
+from orderflow.sim.deribit_facts_rest import status
 from orderflow.sim.listings import COINS
 from orderflow.sim.protocol import Endpoint, Question
 
@@ -41,6 +42,8 @@ def _contract(asked: Question) -> tuple[str, Contract]:
 
 def _symbols(asked: Question) -> list[str]:
     currency = text(asked, "currency")
+    if currency not in CURRENCIES:
+        raise wrong("currency")
     if asked.params.get("kind", "option") != "option":
         return []
     return [symbol for symbol in asked.markets if currency in ("any", COINS[symbol].base)]
@@ -69,6 +72,8 @@ def _ticker(asked: Question) -> Any:
 
 def _depth(asked: Question) -> Any:
     """A book of one level a side."""
+    if number(asked, "depth", 5) not in (1, 5, 10, 20, 50, 100, 1000, 10000):
+        raise wrong("depth")
     said = _standing(asked, *_contract(asked))
     bids = [(said["best_bid_price"], said["best_bid_amount"])] if said["best_bid_price"] else []
     asks = [(said["best_ask_price"], said["best_ask_amount"])]
@@ -109,6 +114,18 @@ def _summaries(asked: Question) -> Any:
 
 def _summary_of_one(asked: Question) -> Any:
     return answered(asked, [_summary(asked, *_contract(asked))])
+
+
+def _expirations(asked: Question) -> Any:
+    """Expiries under their currency, each as its names say it; of one currency."""
+    symbols = _symbols(asked)
+    days = {
+        COINS[symbol].base.lower(): {
+            "option": list(dict.fromkeys(one.name.split("-")[1] for one in listed(symbol, asked.now_ms)))
+        }
+        for symbol in symbols
+    }
+    return answered(asked, days)
 
 
 def _volatility(asked: Question) -> Any:
@@ -165,6 +182,8 @@ ENDPOINTS = tuple(
         ("get_book_summary_by_instrument", _summary_of_one),
         ("get_volatility_index_data", _volatility),
         ("get_historical_volatility", _realised),
+        ("get_expirations", _expirations),
         ("get_index_price", _index),
+        ("status", status),
     )
 )

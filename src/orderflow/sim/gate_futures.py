@@ -10,9 +10,10 @@ from typing import Any, cast
 
 import msgspec
 
-from orderflow.sim import gate_futures_rest as rest
+from orderflow.sim import gate_contracts, gate_futures_rest
 from orderflow.sim.book import Book
-from orderflow.sim.gate_futures_rest import LISTINGS, NAMES, Sizes
+from orderflow.sim.gate_contracts import Sizes
+from orderflow.sim.gate_futures_rest import LISTINGS, NAMES
 from orderflow.sim.gathering import Every, TopStream
 from orderflow.sim.happenings import (
     BestChanged,
@@ -207,7 +208,7 @@ class Voice:
         out.append(Frame(stream, said("futures.book_ticker", result, now_ms), told=told))
 
     def _trades(self, stream: str, fills: Sequence[Fill | Print], now_ms: Millis) -> Frame:
-        result = [rest.trade(one, self._native, self._words, self._exchange) for one in fills]
+        result = [gate_contracts.trade(one, self._native, self._words, self._exchange) for one in fills]
         payload = said("futures.trades", result, now_ms)
         return Frame(stream, payload, self._exchange.fills, fills[0].id, len(fills))
 
@@ -217,7 +218,7 @@ class Voice:
         stream = self._names["futures.tickers"]
         if stream not in wanted:
             return
-        row = rest.ticker(self._native, self._words, self._exchange, self._perpetual)
+        row = gate_futures_rest.ticker(self._native, self._words, self._exchange, self._perpetual)
         row["t"] = self._perpetual.marked.ts
         kinds = ("mark_prices", "index_prices", "funding_rates", "open_interest", "ticker_24h")
         told = tuple((self._symbol, kind, 1) for kind in kinds)
@@ -229,7 +230,7 @@ class Voice:
             self._sent_candle = (running.open_ms, running.last)
             self._candle([(running, False)], now_ms, wanted, out)
         if self._every["statistics"].due(now_ms) and self._statistics in wanted:
-            row = rest.statistics(self._words, self._perpetual, now_ms, 60_000)
+            row = gate_futures_rest.statistics(self._words, self._perpetual, now_ms, 60_000)
             payload = said("futures.contract_stats", [{**row, "contract": self._native}], now_ms)
             out.append(Frame(self._statistics, payload, told=((self._symbol, "open_interest", 1),)))
         if self._every["liquidations"].due(now_ms) or len(self._forced) >= _MOST_LIQUIDATIONS:
@@ -245,7 +246,7 @@ class Voice:
         if self._candles not in wanted:
             return
         rows = [
-            {**rest.candle(one, self._words, "a"), "n": f"1m_{self._native}", "w": closed}
+            {**gate_contracts.candle(one, self._words, "a"), "n": f"1m_{self._native}", "w": closed}
             for one, closed in candles
         ]
         told = ((self._symbol, "candles", sum(closed for _, closed in candles)),)
@@ -377,9 +378,9 @@ GATE_FUTURES = Form(
     route_of=route_of,
     control=control,
     streams=SymbolStreams,
-    endpoints=rest.ENDPOINTS,
-    refusal=rest.refusal,
-    meter=rest.meter,
+    endpoints=gate_futures_rest.ENDPOINTS,
+    refusal=gate_contracts.refusal,
+    meter=gate_contracts.meter,
     farewell=farewell,
     opening_first=True,
     wrong_shape=b'{"time":1,"time_ms":1,"channel":"futures.obu","event":"update","result":{"s":["ob"],"u":"x"}}',

@@ -1,39 +1,48 @@
 """Hyperliquid's one address, `POST /info`: what is asked stands in the body's `type`."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from orderflow.sim import hyperliquid_wire as wire
 from orderflow.sim.candles import MINUTE_MS, grouped
 from orderflow.sim.exchange import Exchange
 from orderflow.sim.hyperliquid_wire import LISTINGS, NAMES
-from orderflow.sim.listings import Wording
-from orderflow.sim.perpetual import Perpetual
+from orderflow.sim.listings import Names, Wording
 from orderflow.sim.protocol import Endpoint, Question, Refusal
 
-_INTERVALS = {"1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "4h": 240, "1d": 1440}
+_INTERVALS = {"1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "8h": 480}
+_INTERVALS |= {"12h": 720, "1d": 1440, "3d": 4320, "1w": 10_080}
 _MOST_CANDLES, _MOST_RATES, _RECENT = 5000, 500, 10
 _LIGHT = ("l2Book", "allMids", "exchangeStatus")
+_TIERED, _TABLE = ("BTCUSDT",), 56  # the others are on tables of one step, which are not listed
+TIERS = (("0.0", 40), ("150000000.0", 20))
 _UNREADABLE = "Failed to deserialize the JSON body into the target type"
 
 
-def _coin(asked: Question, coin: Any) -> tuple[Exchange, Perpetual, Wording]:
-    """The market of a coin; `null` with a status of 500 where there is none."""
-    symbol = NAMES.symbol(coin) if isinstance(coin, str) else None
+def _coin(asked: Question, coin: Any) -> tuple[Exchange, Wording]:
+    """The market of a coin or of a pair; `null` with a status of 500 where there is none."""
+    symbol = Names(asked.place.listings).symbol(coin) if isinstance(coin, str) else None
     if symbol is None or symbol not in asked.markets:
         raise Refusal(500, None)
-    market = asked.markets[symbol]
-    exchange = market.exchanges[asked.venue]
-    return exchange, market.perpetuals[asked.venue], Wording(exchange.listing)
+    exchange = asked.markets[symbol].exchanges[asked.venue]
+    return exchange, Wording(exchange.listing)
 
 
 def _meta(asked: Question) -> Any:
     """All coins that are listed, simulated or not, and one that no longer is."""
     rows: list[dict[str, Any]] = [
-        {"name": NAMES.native(symbol), "szDecimals": len(one.lot.partition(".")[2]), "maxLeverage": 40}
+        {
+            "name": NAMES.native(symbol),
+            "szDecimals": len(one.lot.partition(".")[2]),
+            "maxLeverage": 40 if symbol in _TIERED else 10,
+            "marginTableId": _TABLE if symbol in _TIERED else 10,
+        }
         for symbol, one in LISTINGS.items()
     ]
-    return {"universe": [*rows, {"name": "FTM", "szDecimals": 0, "maxLeverage": 10, "isDelisted": True}]}
+    gone = {"name": "FTM", "szDecimals": 0, "maxLeverage": 10, "marginTableId": 10, "isDelisted": True}
+    steps = [{"lowerBound": bound, "maxLeverage": leverage} for bound, leverage in TIERS]
+    table = [_TABLE, {"description": "tiered 40x", "marginTiers": steps}]
+    return {"universe": [*rows, gone], "marginTables": [table]}
 
 
 def _contexts(asked: Question) -> Any:
@@ -54,12 +63,12 @@ def _mids(asked: Question) -> Any:
 
 
 def _book(asked: Question) -> Any:
-    exchange, _, words = _coin(asked, asked.body.get("coin"))
+    exchange, words = _coin(asked, asked.body.get("coin"))
     return wire.book(str(asked.body["coin"]), words, exchange.book, asked.now_ms)
 
 
 def _trades(asked: Question) -> Any:
-    exchange, _, words = _coin(asked, asked.body.get("coin"))
+    exchange, words = _coin(asked, asked.body.get("coin"))
     rows = [wire.trade(str(asked.body["coin"]), words, one) for one in exchange.fills.latest(_RECENT)]
     return rows[::-1]
 
@@ -70,7 +79,7 @@ def _candles(asked: Question) -> Any:
     interval, start = fields.get("interval"), fields.get("startTime")
     if interval not in _INTERVALS or not isinstance(start, int):
         raise Refusal(422, _UNREADABLE)
-    exchange, _, words = _coin(asked, fields.get("coin"))
+    exchange, words = _coin(asked, fields.get("coin"))
     symbol = exchange.listing.symbol
     end, minutes = min(fields.get("endTime") or asked.now_ms, asked.now_ms), _INTERVALS[interval]
     oldest = asked.now_ms - _MOST_CANDLES * minutes * MINUTE_MS
@@ -80,7 +89,8 @@ def _candles(asked: Question) -> Any:
 
 
 def _paid(asked: Question) -> Any:
-    _, perpetual, _ = _coin(asked, asked.body.get("coin"))
+    exchange, _ = _coin(asked, asked.body.get("coin"))
+    perpetual = asked.markets[exchange.listing.symbol].perpetuals[asked.venue]
     start, end = asked.body.get("startTime"), asked.body.get("endTime") or asked.now_ms
     if not isinstance(start, int):
         raise Refusal(422, _UNREADABLE)
@@ -106,30 +116,47 @@ def _predicted(asked: Question) -> Any:
     return found
 
 
-_TYPES: Mapping[str, Callable[[Question], Any]] = {
-    "meta": _meta,
-    "metaAndAssetCtxs": _contexts,
+def _status(asked: Question) -> Any:
+    return {"time": asked.now_ms, "specialStatuses": None}
+
+
+Types: TypeAlias = Mapping[str, Callable[[Question], Any]]
+
+# What perpetuals and spot have alike.
+COMMON: Types = {
     "allMids": _mids,
     "l2Book": _book,
     "recentTrades": _trades,
     "candleSnapshot": _candles,
-    "fundingHistory": _paid,
-    "predictedFundings": _predicted,
+    "exchangeStatus": _status,
 }
 
 
-def _info(asked: Question) -> Any:
-    answer = _TYPES.get(asked.params.get("type", ""))
-    if answer is None or not isinstance(asked.body, dict):
-        raise Refusal(422, _UNREADABLE)
-    return answer(asked)
+def endpoints(types: Types) -> tuple[Endpoint, ...]:
+    """The one address, which answers these types of questions."""
+
+    def info(asked: Question) -> Any:
+        answer = types.get(asked.params.get("type", ""))
+        if answer is None or not isinstance(asked.body, dict):
+            raise Refusal(422, _UNREADABLE)
+        return answer(asked)
+
+    return (Endpoint("/info", info, weight=_weight, method="POST"),)
 
 
 def _weight(params: Mapping[str, str]) -> int:
     return 2 if params.get("type") in _LIGHT else 20
 
 
-ENDPOINTS = (Endpoint("/info", _info, weight=_weight, method="POST"),)
+ENDPOINTS = endpoints(
+    {
+        **COMMON,
+        "meta": _meta,
+        "metaAndAssetCtxs": _contexts,
+        "fundingHistory": _paid,
+        "predictedFundings": _predicted,
+    }
+)
 
 
 def refusal(status: int) -> Any:

@@ -7,6 +7,7 @@ import msgspec
 
 from orderflow.sim.book import Book
 from orderflow.sim.candles import MINUTE_MS
+from orderflow.sim.exchange import Exchange
 from orderflow.sim.happenings import BestChanged, Candle, Fill, Lots, Millis, Ticks
 from orderflow.sim.listings import Listing, Names, Wording
 from orderflow.sim.market import Market
@@ -82,26 +83,31 @@ def candle(coin: str, words: Wording, one: Candle, interval: str, minutes: int) 
 
 
 def context(words: Wording, perpetual: Perpetual) -> dict[str, Any]:
-    exchange, marked = perpetual.exchange, perpetual.marked
-    day, best = exchange.candles.day(), exchange.book
+    marked, best = perpetual.marked, perpetual.exchange.book
     digits = len(words.price(1).partition(".")[2])
     return {
         "funding": f"{marked.funding:.10f}",
         "openInterest": words.base(perpetual.open_lots),
-        "prevDayPx": words.price(day.open),
-        "dayNtlVlm": words.quote(day.tick_lots),
         "premium": f"{marked.mark / marked.index - 1:.10f}",
         "oraclePx": f"{marked.index:.{digits}f}",
-        "markPx": f"{marked.mark:.{digits}f}",
-        "midPx": f"{exchange.mid:.{digits + 1}f}",
         "impactPxs": [words.price(best.best_bid), words.price(best.best_ask)],
-        "dayBaseVlm": words.base(day.lots),
+        **day(words, perpetual.exchange, marked.mark),
+    }
+
+
+def day(words: Wording, exchange: Exchange, mark: float) -> dict[str, Any]:
+    """The part of a context that a spot pair has too."""
+    whole = exchange.candles.day()
+    digits = len(words.price(1).partition(".")[2])
+    return {
+        "prevDayPx": words.price(whole.open),
+        "dayNtlVlm": words.quote(whole.tick_lots),
+        "dayBaseVlm": words.base(whole.lots),
+        "markPx": f"{mark:.{digits}f}",
+        "midPx": f"{exchange.mid:.{digits + 1}f}",
     }
 
 
 def mids(venue: str, markets: Mapping[str, Market]) -> dict[str, str]:
-    return {
-        NAMES.native(symbol): f"{one.exchanges[venue].mid:.10g}"
-        for symbol, one in markets.items()
-        if venue in one.exchanges
-    }
+    exchanges = [one.exchanges[venue] for one in markets.values() if venue in one.exchanges]
+    return {one.listing.native: f"{one.mid:.10g}" for one in exchanges}

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from orderflow.sim import kraken_futures_charts as charts
 from orderflow.sim import kraken_futures_rest as rest
 from orderflow.sim import kraken_futures_wire as wire
 from orderflow.sim.gathering import Every
@@ -221,7 +222,7 @@ KRAKEN_FUTURES = Form(
     control=control,
     streams=ProductStreams,
     market_wide=WideStreams,
-    endpoints=rest.ENDPOINTS,
+    endpoints=(*rest.ENDPOINTS, *charts.ENDPOINTS),
     refusal=rest.refusal,
     greeting=_greeting,
     wrong_shape=b'{"feed":"book","product_id":7,"side":"up","seq":"one"}',

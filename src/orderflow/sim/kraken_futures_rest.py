@@ -1,4 +1,4 @@
-"""REST of Kraken Futures: derivatives below `/derivatives/api`, candles below `/api/charts`.
+"""REST of Kraken Futures below `/derivatives/api`; `kraken_futures_charts` has what lies below `/api/charts`.
 
 What is wrong with a request is said under status 200, in the body alone.
 """
@@ -7,16 +7,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orderflow.sim import kraken_futures_wire as wire
-from orderflow.sim.candles import MINUTE_MS, grouped
 from orderflow.sim.happenings import Millis
 from orderflow.sim.kraken_futures_wire import Words
 from orderflow.sim.listings import COINS
 from orderflow.sim.market import Market
 from orderflow.sim.protocol import Endpoint, Question, Refusal
 
-_MINUTES = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "4h": 240, "12h": 720, "1d": 1440, "1w": 10080}
-_MOST_CANDLES = 2000
 _TRADES = 100
+MARGINS = [
+    {"numNonContractUnits": floor, "initialMargin": initial, "maintenanceMargin": initial / 2}
+    for floor, initial in ((0.0, 0.02), (2_000_000.0, 0.04), (10_000_000.0, 0.1))
+]
 
 
 def iso(ms: Millis) -> str:
@@ -37,7 +38,7 @@ def _fine(asked: Question, **said: Any) -> Any:
     return {"result": "success", **said, "serverTime": iso(asked.now_ms)}
 
 
-def _market(asked: Question) -> tuple[Market, Words]:
+def product(asked: Question) -> tuple[Market, Words]:
     """The product asked for, which must be named and listed; in any case of letters."""
     name = asked.params.get("symbol", "")
     if not name:
@@ -88,12 +89,14 @@ def _product(asked: Question, symbol: str) -> Any:
         "base": coin.base,
         "quote": "USD",
         "pair": f"{coin.base}:USD",
+        "marginLevels": MARGINS,
     }
 
 
 def _status(asked: Question) -> Any:
     products = [asked.place.listings[symbol].native for symbol in asked.markets]
-    states = [{"tradeable": one, "experiencingDislocation": False} for one in products]
+    calm = {"isExperiencingDislocation": False, "isExperiencingExtremeVolatility": False}
+    states = [{"tradeable": one, **calm} for one in products]
     return _fine(asked, instrumentStatus=states)
 
 
@@ -135,15 +138,15 @@ def _tickers(asked: Question) -> Any:
 
 
 def _one_ticker(asked: Question) -> Any:
-    return _fine(asked, ticker=_ticker(asked, _market(asked)[0].symbol))
+    return _fine(asked, ticker=_ticker(asked, product(asked)[0].symbol))
 
 
-# ── Books, trades, funding, candles ───────────────────────────────────────────────────────────
+# ── Books, trades, funding ───────────────────────────────────────────────────────────
 
 
 def _orderbook(asked: Question) -> Any:
     """The whole book, without the number by which diffs could join it."""
-    market, words = _market(asked)
+    market, words = product(asked)
     book = market.exchanges[asked.venue].book
     bids, asks = book.top(len(book.bids))[0], book.top(len(book.asks))[1]
     sides = {
@@ -155,7 +158,7 @@ def _orderbook(asked: Question) -> Any:
 
 def _history(asked: Question) -> Any:
     """The last hundred trades (before `lastTime`), newest first; `trade_id` is a place in the list."""
-    market, words = _market(asked)
+    market, words = product(asked)
     tape = market.exchanges[asked.venue].fills
     before = asked.params.get("lastTime")
     end = tape.next_id
@@ -184,7 +187,7 @@ def _history(asked: Question) -> Any:
 
 
 def _funding(asked: Question) -> Any:
-    market, _ = _market(asked)
+    market, _ = product(asked)
     perpetual = market.perpetuals[asked.venue]
     return _fine(
         asked,
@@ -199,47 +202,6 @@ def _funding(asked: Question) -> Any:
     )
 
 
-def _candles(asked: Question) -> Any:
-    """Bars of trades from the oldest asked for; from the newest where only their count is asked."""
-    kind, resolution = asked.params.get("tick_type", ""), asked.params.get("resolution", "")
-    if resolution not in _MINUTES or kind not in ("trade", "mark", "spot"):
-        raise Refusal(
-            200, {"errors": [{"code": "invalidArgument", "message": "unknown tick type or resolution"}]}
-        )
-    market, words = _market(asked)
-    start, end, count = (_seconds(asked, name) for name in ("from", "to", "count"))
-    minutes, most = _MINUTES[resolution], min(count or _MOST_CANDLES, _MOST_CANDLES)
-    last = asked.now_ms if end is None else min(end * 1000, asked.now_ms)
-    reach = (most + 1) * minutes * MINUTE_MS
-    first = last - reach if start is None else start * 1000
-    last = min(last, first + reach)
-    rows = grouped(market.minutes(asked.venue, first, last), minutes)
-    chosen = rows[-most:] if start is None else rows[:most]
-    return {
-        "candles": [
-            {
-                "time": row.open_ms,
-                "open": str(words.price(row.open)),
-                "high": str(words.price(row.high)),
-                "low": str(words.price(row.low)),
-                "close": str(words.price(row.close)),
-                "volume": str(words.size(row.lots) if kind == "trade" else 0),
-            }
-            for row in chosen
-        ],
-        "more_candles": len(chosen) < len(rows),
-    }
-
-
-def _seconds(asked: Question, name: str) -> int | None:
-    text = asked.params.get(name)
-    if text is None:
-        return None
-    if not text.isdecimal():
-        raise Refusal(200, {"errors": [{"code": "invalidArgument", "message": f"{name} is no number"}]})
-    return int(text)
-
-
 _V3 = "/derivatives/api/v3"
 
 ENDPOINTS = (
@@ -251,5 +213,4 @@ ENDPOINTS = (
     Endpoint(f"{_V3}/history", _history),
     Endpoint(f"{_V3}/historical-funding-rates", _funding),
     Endpoint("/derivatives/api/v4/historicalfundingrates", _funding),
-    Endpoint("/api/charts/v1/{tick_type}/{symbol}/{resolution}", _candles),
 )

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import msgspec
 
-from orderflow.sim import okx_futures_rest
+from orderflow.sim import okx_facts_rest, okx_futures_rest, okx_rest
 from orderflow.sim import okx_futures_wire as wire
 from orderflow.sim.gathering import Every, TopChange, TopStream
 from orderflow.sim.happenings import (
@@ -276,8 +276,8 @@ OKX_FUTURES = Form(
     route_of=route_of,
     control=control,
     streams=SymbolStreams,
-    endpoints=okx_futures_rest.ENDPOINTS,
-    refusal=okx_futures_rest.refusal,
+    endpoints=(*okx_futures_rest.ENDPOINTS, *okx_facts_rest.ENDPOINTS),
+    refusal=okx_rest.refusal,
     farewell=farewell,
     wrong_shape=b'{"arg":7,"data":{"what":["then"],"ts":null}}',
 )

@@ -8,29 +8,28 @@ from orderflow.sim.exchange import Exchange
 from orderflow.sim.happenings import Millis
 from orderflow.sim.listings import Names
 from orderflow.sim.market import Market
+from orderflow.sim.okx_rest import envelope, limit, needed, unknown, wrong
 from orderflow.sim.past import FIVE_MINUTES_MS
 from orderflow.sim.perpetual import Perpetual
-from orderflow.sim.protocol import Endpoint, Question, Refusal
+from orderflow.sim.protocol import Endpoint, Question
 
-_BARS = {"1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1H": 60, "2H": 120, "4H": 240}
-
-
-def refusal(status: int) -> Any:
-    if status == 429:
-        words = "Rate limit reached. Please refer to API documentation and throttle requests accordingly."
-        return _envelope([], "50011", words)
-    return _envelope([], "50001", "Service temporarily unavailable. Please try again later.")
-
-
-def _envelope(data: list[Any], code: str = "0", words: str = "") -> Any:
-    return {"code": code, "data": data, "msg": words}
-
-
-def _missing(name: str) -> Refusal:
-    return Refusal(400, _envelope([], "50014", f"Parameter {name} can not be empty."))
+# Days are cut in UTC alone here: what is cut by the venue's own day is not simulated.
+BARS = {
+    "1m": 1,
+    "3m": 3,
+    "5m": 5,
+    "15m": 15,
+    "30m": 30,
+    "1H": 60,
+    "2H": 120,
+    "4H": 240,
+    "6Hutc": 360,
+    "12Hutc": 720,
+    "1Dutc": 1440,
+}
 
 
-class _Swap:
+class Swap:
     """The swap that a request is about."""
 
     def __init__(self, venue: str, market: Market) -> None:
@@ -40,67 +39,67 @@ class _Swap:
         self.words = wire.Words(self.exchange.listing)
 
 
-def _swap(asked: Question, name: str = "instId", ending: str = "") -> _Swap:
-    native = asked.params.get(name)
-    if not native:
-        raise _missing(name)
-    symbol = Names(asked.place.listings).symbol(native + ending)
+def swap(asked: Question, name: str = "instId", ending: str = "") -> Swap:
+    symbol = Names(asked.place.listings).symbol(needed(asked, name) + ending)
     if symbol is None or symbol not in asked.markets:
-        raise Refusal(200, _envelope([], "51001", "Instrument ID doesn't exist."))
-    return _Swap(asked.venue, asked.markets[symbol])
+        raise unknown()
+    return Swap(asked.venue, asked.markets[symbol])
 
 
-def _swaps(asked: Question) -> list[_Swap]:
+def _swaps(asked: Question) -> list[Swap]:
     """The swap asked for, or all of them; the kind of instrument must be said."""
-    if not (kind := asked.params.get("instType")):
-        raise _missing("instType")
-    if kind != "SWAP":
+    if needed(asked, "instType") != "SWAP":
         return []
     if asked.params.get("instId"):
-        return [_swap(asked)]
-    return [_Swap(asked.venue, one) for one in asked.markets.values()]
-
-
-def _limit(asked: Question, usual: int, most: int) -> int:
-    text = asked.params.get("limit", "")
-    return min(most, int(text)) if text.isdecimal() and int(text) else usual
+        return [swap(asked)]
+    return [Swap(asked.venue, one) for one in asked.markets.values()]
 
 
 # ── Answers ───────────────────────────────────────────────────────────────────────────────────
 
 
 def _time(asked: Question) -> Any:
-    return _envelope([{"ts": str(asked.now_ms)}])
+    return envelope([{"ts": str(asked.now_ms)}])
 
 
 def _instruments(asked: Question) -> Any:
-    return _envelope([wire.instrument(one.words, one.symbol) for one in _swaps(asked)])
+    return envelope([wire.instrument(one.words, one.symbol) for one in _swaps(asked)])
 
 
 def _tickers(asked: Question) -> Any:
-    return _envelope([wire.ticker(one.words, one.exchange, asked.now_ms) for one in _swaps(asked)])
+    return envelope([wire.ticker(one.words, one.exchange, asked.now_ms) for one in _swaps(asked)])
 
 
 def _ticker(asked: Question) -> Any:
-    one = _swap(asked)
-    return _envelope([wire.ticker(one.words, one.exchange, asked.now_ms)])
+    one = swap(asked)
+    return envelope([wire.ticker(one.words, one.exchange, asked.now_ms)])
 
 
 def _books(asked: Question) -> Any:
-    one, text = _swap(asked), asked.params.get("sz", "")
-    depth = min(wire.DEPTH, int(text)) if text.isdecimal() else 1
-    return _envelope([wire.top(one.words, one.exchange.book, depth, asked.now_ms)])
+    one = swap(asked)
+    depth = limit(asked, 1, wire.DEPTH, "sz")
+    return envelope([wire.top(one.words, one.exchange.book, depth, asked.now_ms)])
+
+
+def _full_books(asked: Question) -> Any:
+    """Deeper, without an id, and each level without its dead field."""
+    one = swap(asked)
+    said = wire.top(one.words, one.exchange.book, limit(asked, 1, 5000, "sz"), asked.now_ms)
+    bids, asks = (
+        [[price, size, orders] for price, size, _, orders in said[side]] for side in ("bids", "asks")
+    )
+    return envelope([{"asks": asks, "bids": bids, "ts": said["ts"]}])
 
 
 def _trades(asked: Question) -> Any:
-    one = _swap(asked)
-    rows = one.exchange.fills.latest(_limit(asked, 100, 500))
-    return _envelope([wire.fill(one.words, row, row.id) for row in rows][::-1])
+    one = swap(asked)
+    rows = one.exchange.fills.latest(limit(asked, 100, 500))
+    return envelope([wire.fill(one.words, row, row.id) for row in rows][::-1])
 
 
 def _older_trades(asked: Question) -> Any:
     """Pages by id: `after` is older than, `before` newer than."""
-    one, count = _swap(asked), _limit(asked, 100, 100)
+    one, count = swap(asked), limit(asked, 100, 100)
     tape = one.exchange.fills
     after, before = asked.params.get("after", ""), asked.params.get("before", "")
     if after.isdecimal():
@@ -109,21 +108,21 @@ def _older_trades(asked: Question) -> Any:
         rows = [row for row in tape.latest(count) if row.id > int(before)]
     else:
         rows = list(tape.latest(count))
-    return _envelope([wire.fill(one.words, row, row.id) for row in rows][::-1])
+    return envelope([wire.fill(one.words, row, row.id) for row in rows][::-1])
 
 
 def _candles(asked: Question) -> Any:
-    one = _swap(asked)
-    minutes = _BARS.get(asked.params.get("bar", "1m").removesuffix("utc"))
+    one = swap(asked)
+    minutes = BARS.get(asked.params.get("bar", "1m"))
     if minutes is None:
-        raise Refusal(400, _envelope([], "51000", "Parameter bar error"))
+        raise wrong("bar")
     first, last = _between(asked)
-    count, width = _limit(asked, 100, 300), minutes * 60_000
+    count, width = limit(asked, 100, 300), minutes * 60_000
     market = asked.markets[one.symbol]
     bars = grouped(market.minutes(asked.venue, max(first, last - (count + 1) * width), last), minutes)
     ends = asked.now_ms - width
     rows = [wire.candle(one.words, bar, bar.open_ms <= ends) for bar in bars[-count:]]
-    return _envelope(rows[::-1])
+    return envelope(rows[::-1])
 
 
 def _between(asked: Question) -> tuple[Millis, Millis]:
@@ -134,21 +133,33 @@ def _between(asked: Question) -> tuple[Millis, Millis]:
 
 
 def _index(asked: Question) -> Any:
-    one = _swap(asked, ending="-SWAP")
-    return _envelope([wire.index(one.words, one.perpetual.marked)])
+    """One index, or all that are in a quote; those in dollars are at the price of those in USDT."""
+    native, quote = asked.params.get("instId", ""), asked.params.get("quoteCcy", "")
+    if quote:
+        return envelope([_index_in(quote, Swap(asked.venue, one)) for one in asked.markets.values()])
+    quote = native.partition("-")[2]
+    one = swap(asked, ending="T-SWAP" if quote == "USD" else "-SWAP")
+    return envelope([_index_in(quote, one)])
+
+
+def _index_in(quote: str, one: Swap) -> Any:
+    base = one.words.index.partition("-")[0]
+    return wire.index(one.words, one.perpetual.marked) | {"instId": f"{base}-{quote}"}
 
 
 def _mark(asked: Question) -> Any:
-    return _envelope([wire.mark(one.words, one.perpetual.marked) for one in _swaps(asked)])
+    return envelope([wire.mark(one.words, one.perpetual.marked) for one in _swaps(asked)])
 
 
 def _funding(asked: Question) -> Any:
-    one = _swap(asked)
-    return _envelope([wire.funding(one.words, one.perpetual, asked.now_ms)])
+    """Of one swap, or of `ANY`."""
+    every = asked.params.get("instId") == "ANY"
+    found = [Swap(asked.venue, one) for one in asked.markets.values()] if every else [swap(asked)]
+    return envelope([wire.funding(one.words, one.perpetual, asked.now_ms) for one in found])
 
 
 def _funding_history(asked: Question) -> Any:
-    one, (first, last) = _swap(asked), _between(asked)
+    one, (first, last) = swap(asked), _between(asked)
     paid_between = [paid for paid in one.perpetual.settlements if first <= paid.ts <= last]
     rows = [
         {
@@ -160,26 +171,29 @@ def _funding_history(asked: Question) -> Any:
             "method": "current_period",
             "realizedRate": f"{paid.rate:.16f}",
         }
-        for paid in paid_between[-_limit(asked, 400, 400) :]
+        for paid in paid_between[-limit(asked, 400, 400) :]
     ]
-    return _envelope(rows[::-1])
+    return envelope(rows[::-1])
 
 
 def _open_interest(asked: Question) -> Any:
-    return _envelope([wire.open_interest(one.words, one.perpetual, asked.now_ms) for one in _swaps(asked)])
+    return envelope([wire.open_interest(one.words, one.perpetual, asked.now_ms) for one in _swaps(asked)])
 
 
 def _open_interest_then(asked: Question) -> Any:
-    """Rows of five minutes, of the last 1,440 the newest that were asked for."""
-    one, count = _swap(asked), _limit(asked, 100, 100)
-    if asked.params.get("period", "5m") != "5m":
-        raise Refusal(400, _envelope([], "51000", "Parameter period error"))
+    """Rows of a period, of the last 1,440 the newest that were asked for."""
+    one, count = swap(asked), limit(asked, 100, 100)
+    minutes = BARS.get(asked.params.get("period", "5m"), 0)
+    if minutes < 5:
+        raise wrong("period")
     begin, end = asked.params.get("begin", ""), asked.params.get("end", "")
-    oldest = asked.now_ms - 1440 * FIVE_MINUTES_MS
+    every = minutes * 60_000 // FIVE_MINUTES_MS  # the truth has a row every five minutes
+    oldest = asked.now_ms - 1440 * every * FIVE_MINUTES_MS
     first = max(oldest, int(begin) if begin.isdecimal() else oldest)
     last = min(asked.now_ms, int(end) if end.isdecimal() else asked.now_ms)
-    rows = asked.markets[one.symbol].open_interest(asked.venue, first, last, count)
-    return _envelope([wire.open_interest_then(one.words, row) for row in reversed(rows)])
+    rows = asked.markets[one.symbol].open_interest(asked.venue, first, last, count * every)
+    rows = [row for row in rows if row.ts % (every * FIVE_MINUTES_MS) == 0]
+    return envelope([wire.open_interest_then(one.words, row) for row in reversed(rows)])
 
 
 ENDPOINTS = (
@@ -194,6 +208,7 @@ ENDPOINTS = (
     Endpoint("/api/v5/market/tickers", _tickers),
     Endpoint("/api/v5/market/index-tickers", _index),
     Endpoint("/api/v5/market/books", _books),
+    Endpoint("/api/v5/market/books-full", _full_books),
     Endpoint("/api/v5/market/trades", _trades),
     Endpoint("/api/v5/market/history-trades", _older_trades),
     Endpoint("/api/v5/market/candles", _candles),

@@ -1,6 +1,7 @@
 """Perpetual: what a perpetual has beside its trades: mark, index, funding, open interest, liquidations."""
 
 import math
+from collections import deque
 
 import msgspec
 
@@ -12,6 +13,7 @@ _HOUR_MS = 3_600_000
 INTEREST = 0.0001  # per eight hours
 CAP = 0.02
 _PAST_SETTLEMENTS = 30
+_KEPT_LIQUIDATIONS = 1000
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -35,6 +37,7 @@ class Perpetual:
         funding_hours: int = 8,
     ) -> None:
         self.exchange = exchange
+        self.liquidated: deque[Liquidated] = deque(maxlen=_KEPT_LIQUIDATIONS)
         self._draws = draws
         self.open_lots = self._start_lots = open_lots
         self._premium = 0.0
@@ -76,7 +79,7 @@ class Perpetual:
             return
         amount = sum(fill.lots * fill.price for fill in fills)
         edge = amount / filled * (0.996 if sells else 1.004)
-        out.append(
+        self.liquidated.append(
             Liquidated(
                 ts=ts,
                 sells=sells,
@@ -87,6 +90,7 @@ class Perpetual:
                 last_lots=fills[-1].lots,
             )
         )
+        out.append(self.liquidated[-1])
         self.open_lots = max(self._start_lots // 2, self.open_lots - filled)
 
     def _position(self, fill: Fill) -> None:

@@ -16,6 +16,7 @@ encode = msgspec.json.Encoder().encode
 SLOT_MS = 400
 _EXPO = -8
 _CONF = 0.0003  # of the price
+_LONGEST_WINDOW_S = 600
 _SIGNED = "504e4155" + "00" * 500  # in place of the signed copy of the prices
 
 # The ids under which the venue publishes these coins.
@@ -97,6 +98,27 @@ def _latest(question: Question) -> Any:
     return _said([update(question.markets[one], question.now_ms) for one in symbols if one is not None])
 
 
+def _mean(question: Question) -> Any:
+    """The mean over a window of at most ten minutes: of one in which the price stood as it stands now."""
+    window = question.params.get("window_s", "")
+    if not window.isdecimal() or not 0 < int(window) <= _LONGEST_WINDOW_S:
+        raise Refusal(400, "Invalid window")
+    now_s = question.now_ms // 1000
+    found = [NAMES.symbol(id) for id in _wanted(question.values, question.markets)]
+    parsed = [
+        {
+            "id": (said := update(question.markets[one], question.now_ms))["id"],
+            "start_timestamp": now_s - int(window),
+            "end_timestamp": now_s,
+            "twap": said["price"],
+            "down_slots_ratio": "0",
+        }
+        for one in found
+        if one is not None
+    ]
+    return _said(parsed)
+
+
 def _feeds(question: Question) -> Any:
     """The feeds of coins; there are none of other kinds here."""
     if question.params.get("asset_type", "crypto") != "crypto":
@@ -135,6 +157,7 @@ PYTH = Form(
     endpoints=(
         Endpoint("/v2/price_feeds", _feeds),
         Endpoint("/v2/updates/price/latest", _latest),
+        Endpoint("/v2/updates/twap/{window_s}/latest", _mean),
     ),
     refusal=refusal,
     refuses=refuses,

@@ -1,11 +1,15 @@
-"""Columnar: DuckDB's answers as numpy columns, by way of Arrow."""
+"""Columnar: DuckDB's answers as numpy columns by way of Arrow, and rows of an answer as an Arrow stream."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from orderflow.store.answers import Values
+
+_INSTANT = "UTC"  # the unit of a column of epoch milliseconds
 
 
 def columns(found: pa.Table) -> dict[str, Values]:
@@ -37,3 +41,42 @@ def _texts(column: "pa.ChunkedArray[Any]") -> list[Any]:
         places = chunk.indices.to_pylist()
         found += [None if place is None else names[place] for place in places]
     return found
+
+
+def stream(
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    units: Mapping[str, str],
+    meta: Mapping[str, Any],
+) -> bytes:
+    """Return rows of plain values as an Arrow IPC stream; `meta` is the schema's `orderflow`, as JSON.
+
+    A column of the unit UTC, epoch milliseconds, becomes one of timestamps; each field says its unit. Cells
+    that are no plain value, or of several types, are JSON and text.
+    """
+    arrays = [_array([row[place] for row in rows], units.get(name, "")) for place, name in enumerate(names)]
+    fields = [
+        pa.field(name, array.type, metadata={"unit": units[name]} if units.get(name) else None)
+        for name, array in zip(names, arrays, strict=True)
+    ]
+    schema = pa.schema(fields, metadata={"orderflow": msgspec.json.encode(meta)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+    return sink.getvalue().to_pybytes()
+
+
+def _array(cells: list[Any], unit: str) -> "pa.Array[Any]":
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if unit == _INSTANT and kinds <= {int}:
+        return pa.array(cells, pa.timestamp("ms", "UTC"))
+    if not kinds:
+        return pa.array(cells, pa.float64() if unit else pa.string())
+    if kinds in ({bool}, {str}, {int}):
+        return pa.array(cells)
+    if kinds <= {int, float}:
+        return pa.array(cells, pa.float64())
+    texts = [
+        one if one is None or isinstance(one, str) else msgspec.json.encode(one).decode() for one in cells
+    ]
+    return pa.array(texts, pa.string())

@@ -14,6 +14,7 @@ from orderflow.market.events import (
     Funding,
     Gap,
     IndexPrice,
+    Liquidation,
     MarkPrice,
     Nanos,
     OpenInterest,
@@ -25,9 +26,11 @@ from orderflow.market.streams import KEPT
 from orderflow.store.answers import resolve
 
 RECENT_TRADES = 200
+RECENT_LIQUIDATIONS = 50
 RECENT_GAPS = 1_000
 MOST_SYMBOLS = 2_000  # of a venue: beyond, what nobody asked for is forgotten
 _KEPT: tuple[type[Event], ...] = (Quote, BookTop, MarkPrice, IndexPrice, Funding, OpenInterest, Ticker)
+_STATES = {KEPT[kind].name: kind for kind in _KEPT}  # stream → whose latest replaces the one before
 
 E = TypeVar("E", bound=Event)
 
@@ -68,6 +71,7 @@ class Live:
         self._symbols = set(symbols)
         self._latest: dict[type[Event], dict[str, dict[str, Any]]] = {kind: {} for kind in _KEPT}
         self._trades: dict[str, defaultdict[str, deque[Trade]]] = {}
+        self._liquidations: dict[str, defaultdict[str, deque[Liquidation]]] = {}
         self._gaps: dict[tuple[str, str, str, Nanos], Gap] = {}
 
     def slots(self, venue: str) -> dict[type[Event], dict[str, Any]]:
@@ -81,6 +85,10 @@ class Live:
         """Return where the last trades of this venue stand by symbol, for whoever feeds it."""
         return self._trades.setdefault(venue, defaultdict(_recent))
 
+    def liquidations(self, venue: str) -> defaultdict[str, deque[Liquidation]]:
+        """Return where the last liquidations of this venue stand by symbol, for whoever feeds it."""
+        return self._liquidations.setdefault(venue, defaultdict(_recent_liquidations))
+
     def collects(self, symbols: Iterable[str]) -> None:
         """Learn which symbols are collected from now on."""
         self._symbols = set(symbols)
@@ -92,20 +100,22 @@ class Live:
             for kind, latest in self._latest.items()
             for symbol in latest.get(venue, ())
         ]
-        return found + [("trades", symbol) for symbol in self._trades.get(venue, ())]
+        return found + [
+            (stream, symbol) for stream, tapes in self._tapes.items() for symbol in tapes.get(venue, ())
+        ]
 
     def forget(self, venue: str, series: Iterable[tuple[str, str]]) -> None:
         """Forget (stream, symbol) pairs that are collected no longer: their state is not the latest."""
         for stream, symbol in series:
-            if stream == "trades":
-                self._trades.get(venue, {}).pop(symbol, None)
+            if (tapes := self._tapes.get(stream)) is not None:
+                tapes.get(venue, {}).pop(symbol, None)
             for kind, latest in self._latest.items():
                 if KEPT[kind].name == stream:
                     latest.get(venue, {}).pop(symbol, None)
 
     def tidy(self) -> None:
         """Forget what nobody asked for, where a venue names ever new symbols."""
-        for latest in (*self._latest.values(), self._trades):
+        for latest in (*self._latest.values(), *self._tapes.values()):
             for heard in latest.values():
                 places: dict[str, Any] = heard
                 if len(places) > MOST_SYMBOLS:
@@ -116,6 +126,8 @@ class Live:
         """Keep an event if it is of a kind that is kept."""
         if isinstance(event, Trade):
             self.tapes(event.venue)[event.symbol].append(event)
+        elif isinstance(event, Liquidation):
+            self.liquidations(event.venue)[event.symbol].append(event)
         elif type(event) in self._latest:
             self._latest[type(event)].setdefault(event.venue, {})[event.symbol] = event
 
@@ -155,7 +167,9 @@ class Live:
             for one in list(kind.values())
             for symbol in list(one)
         }
-        traded = {symbol for one in list(self._trades.values()) for symbol in list(one)}
+        traded = {
+            symbol for tapes in self._tapes.values() for one in list(tapes.values()) for symbol in list(one)
+        }
         return sorted(self._symbols | heard | traded)
 
     def quotes(self, symbol: str | None = None) -> list[Quote]:
@@ -188,6 +202,21 @@ class Live:
         found.sort(key=_heard)
         return found[-limit:] if limit > 0 else []
 
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The streams of which the latest is known."""
+        return (*_STATES, *self._tapes)
+
+    def newest(self, stream: str, symbol: str) -> list[Event]:
+        """Return the latest of a stream: an event a venue, of trades and liquidations the last ones of each.
+
+        Those of one venue stand together, oldest first. Raises `UnknownSymbol`, as all questions here do.
+        """
+        if (tapes := self._tapes.get(stream)) is None:
+            return list(self._of(_STATES[stream], symbol))
+        wanted = self._known(symbol)
+        return [event for kept in list(tapes.values()) if wanted in kept for event in tuple(kept[wanted])]
+
     def age(self, now: Nanos, symbol: str | None = None) -> dict[tuple[str, str], Nanos]:
         """Return how long ago, in nanoseconds, each (venue, symbol) was last heard of on any stream."""
         heard: dict[tuple[str, str], Nanos] = {}
@@ -198,6 +227,10 @@ class Live:
             key = event.venue, event.symbol
             heard[key] = max(heard.get(key, event.ts_recv), event.ts_recv)
         return {key: now - last for key, last in sorted(heard.items())}
+
+    @property
+    def _tapes(self) -> dict[str, dict[str, Any]]:
+        return {"trades": self._trades, "liquidations": self._liquidations}
 
     def _of(self, kind: type[E], symbol: str | None) -> list[E]:
         venues = list(self._latest[kind].values())
@@ -215,6 +248,10 @@ class Live:
 
 def _recent() -> deque[Trade]:
     return deque(maxlen=RECENT_TRADES)
+
+
+def _recent_liquidations() -> deque[Liquidation]:
+    return deque(maxlen=RECENT_LIQUIDATIONS)
 
 
 def _heard(event: Event) -> tuple[Nanos, Nanos]:

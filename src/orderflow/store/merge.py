@@ -18,6 +18,7 @@ from orderflow.market.events import US, Nanos
 from orderflow.market.streams import OPEN_INTEREST, Stream
 from orderflow.store import layout, tables
 from orderflow.store.rows import NULL, Rows
+from orderflow.store.versions import Bar, Version, Versions
 
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -26,12 +27,30 @@ Names = Sequence[tuple[str, str]]  # a series' number → (venue, symbol)
 _NOTHING = NULL  # below every order and every id
 
 
-class _Top(NamedTuple):
-    """Of one series: its highest order, its highest id, and the last value that a change is taken from."""
+class _Track(NamedTuple):
+    """Of the rows of a series that are counted alike: the highest order, and the keys that stand at it.
+
+    `keys` is None where they are not known: before the first row of this process has gone beyond.
+    """
 
     order: int = _NOTHING
+    keys: frozenset[bytes] | None = None
+
+
+class _Top(NamedTuple):
+    """Of one series: its highest rows, its highest id, and the last value that a change is taken from.
+
+    Rows whose key is null have no number: they are counted by their time, apart from the others.
+    """
+
+    numbered: _Track = _Track()
     id: int = 0
     value: float = float("nan")
+    timed: _Track = _Track()
+
+    @property
+    def order(self) -> int:
+        return self.numbered.order
 
 
 class Late(NamedTuple):
@@ -54,31 +73,43 @@ class Known:
         self._hot = self._layout.hot(stream.name)
         self._tops: dict[tuple[str, str], _Top] = self._load()
         self._staged: dict[tuple[str, str], _Top] = {}
+        self._versions = Versions()
+        self._types = (0, "", "")  # of `venue` and `symbol`, as they were when so many series had names
 
     def _load(self) -> dict[tuple[str, str], _Top]:
         order = tables.order(self._stream)
         value = "arg_max_null(open_interest, timestamp)" if self._stream is OPEN_INTEREST else "NULL"
+        time = "NULL"
+        if self._stream.otherwise:
+            time = f'max({_instant(self._stream)}) FILTER (WHERE "{self._stream.key[0]}" IS NULL)'
         archived = (
             ""
             if self._layout.lake
-            else " UNION ALL SELECT venue, symbol, max(last_order), max(last_id), arg_max(last_value, last)"
+            else " UNION ALL SELECT venue, symbol, max(last_order), max(last_id), arg_max(last_value, last),"
+            f" max({_instant(self._stream).replace('timestamp', 'last')})"
             f" FROM archived WHERE stream = '{self._stream.name}' AND dropped IS NULL GROUP BY ALL"
         )
         known_from = self._since // US
         recent = "" if self._since == _NOTHING else f"WHERE timestamp >= make_timestamp({known_from})"
         found = self._cursor.execute(
-            "SELECT venue, symbol, max(highest), max(id), arg_max(value, highest) FROM ("
+            "SELECT venue, symbol, max(highest), max(id), arg_max(value, highest), max(timed) FROM ("
             f"SELECT venue::VARCHAR AS venue, symbol::VARCHAR AS symbol, max({order}) AS highest, max(id) AS id,"
-            f" {value} AS value FROM {self._hot} {recent} GROUP BY ALL{archived}) GROUP BY ALL"
+            f" {value} AS value, {time} AS timed FROM {self._hot} {recent} GROUP BY ALL{archived}) GROUP BY ALL"
         ).fetchall()
         return {
-            (venue, symbol): _Top(_NOTHING if top is None else top, id, np.nan if last is None else last)
-            for venue, symbol, top, id, last in found
+            (venue, symbol): _Top(
+                _Track(_NOTHING if top is None else top),
+                id,
+                np.nan if last is None else last,
+                _Track(_NOTHING if timed is None else timed),
+            )
+            for venue, symbol, top, id, last, timed in found
         }
 
     def commit(self) -> None:
         self._tops.update(self._staged)
         self._staged.clear()
+        self._versions.commit()
 
     def rollback(self) -> None:
         if (
@@ -87,13 +118,20 @@ class Known:
             for key, top in self._staged.items():
                 self._tops[key] = self._tops.get(key, _Top())._replace(id=top.id)
         self._staged.clear()
+        self._versions.rollback()
 
     def learn(self, since: Nanos) -> None:
         """Read again what the table holds since a time, after a commit of which it is not known if it counts."""
         self._since = since
+        self._versions.forget()
         for key, found in self._load().items():
             had = self._tops.get(key, _Top())
-            self._tops[key] = _Top(max(found.order, had.order), max(found.id, had.id), found.value)
+            self._tops[key] = _Top(
+                _Track(max(found.order, had.order)),
+                max(found.id, had.id),
+                found.value,
+                _Track(max(found.timed.order, had.timed.order)),
+            )
 
     def _top(self, series: int, names: Names) -> _Top:
         key = names[series]
@@ -104,21 +142,47 @@ class Known:
     def fresh(self, rows: Rows, texts: list[str], names: Names) -> Mask:
         """Return which rows are neither in the table nor earlier in the batch."""
         keep = _first_of_each(self._stream, rows)
-        order = _order(self._stream, rows)
-        series = rows["series"]
-        present = np.unique(series)
-        highest = np.full(int(series.max()) + 1, _NOTHING, dtype=np.int64)
-        for one in present:
-            highest[one] = self._top(int(one), names).order
-        unsure = np.flatnonzero(keep & ((order <= highest[series]) | (_stamps(rows) < self._since)))
-        if len(unsure) and (self._since > _NOTHING or any(self._top(int(one), names).id for one in present)):
-            keep[unsure[self._stored(rows[unsure], texts, names)]] = False
-        for one in present:
-            mine = order[(series == one) & keep]
+        timed = _unnumbered(self._stream, rows)
+        order = np.where(timed, _counted(_stamps(rows), self._stream), _order(self._stream, rows))
+        tracks = rows["series"].astype(np.int64) * 2 + timed
+        present = {int(one): self._track(int(one), names) for one in np.unique(tracks)}
+        highest = np.full(max(present) + 1, _NOTHING, dtype=np.int64)
+        highest[list(present)] = [track.order for track in present.values()]
+        unsure = keep & ((order <= highest[tracks]) | (_stamps(rows) < self._since))
+        keys = _row_keys(self._stream, rows)
+        if keys is not None:
+            level = unsure & (order == highest[tracks]) & (_stamps(rows) >= self._since)
+            for place in np.flatnonzero(level):
+                if (known := present[int(tracks[place])].keys) is not None:
+                    unsure[place] = False
+                    keep[place] = bytes(keys[place]) not in known
+        doubted = np.flatnonzero(unsure)
+        if len(doubted) and (self._since > _NOTHING or any(self._top(one // 2, names).id for one in present)):
+            keep[doubted[self._stored(rows[doubted], texts, names)]] = False
+        for one, track in present.items():
+            mine = np.flatnonzero((tracks == one) & keep)
             if len(mine):
-                top = self._top(int(one), names)
-                self._staged[names[one]] = top._replace(order=max(top.order, int(mine.max())))
+                self._raise(one, names, track, order[mine], None if keys is None else keys[mine])
         return keep
+
+    def _track(self, one: int, names: Names) -> _Track:
+        top = self._top(one // 2, names)
+        return top.timed if one % 2 else top.numbered
+
+    def _raise(
+        self, one: int, names: Names, track: _Track, order: Index, keys: npt.NDArray[np.void] | None
+    ) -> None:
+        """Take up rows that are new to a track: its highest order, and what stands at it."""
+        highest = max(track.order, int(order.max()))
+        # what stood at the order before is known only if all of it came from here
+        before = frozenset[bytes]() if highest > track.order else track.keys
+        level = None
+        if keys is not None and before is not None:
+            level = before.union(bytes(key) for key in keys[order == highest])
+        raised, top = _Track(highest, level), self._top(one // 2, names)
+        self._staged[names[one // 2]] = (
+            top._replace(timed=raised) if one % 2 else top._replace(numbered=raised)
+        )
 
     def _stored(self, rows: Rows, texts: list[str], names: Names) -> Index:
         """Return the places of the rows that the table holds."""
@@ -161,12 +225,26 @@ class Known:
         if archived := self._archived(window.get("first"), window.get("last")):
             stored = f"(SELECT * FROM {self._hot} UNION ALL BY NAME {archived})"
         found = self._cursor.execute(
-            f"SELECT place FROM asked SEMI JOIN {stored} AS stored"
+            f"SELECT place FROM {self._typed('asked', names)} SEMI JOIN {stored} AS stored"
             f" ON stored.venue = asked.venue AND stored.symbol = asked.symbol AND {same}",
             window,
         ).fetchnumpy()["place"]
         self._cursor.unregister("asked")
         return np.asarray(found, dtype=np.int64)
+
+    def _typed(self, table: str, names: Names) -> str:
+        """Return what to read a registered table from, its series in the types of the stored ones.
+
+        Compared with a text, the ENUM of every stored row would be made a text first: twice the work,
+        and more blocks in the join, which DuckDB's eviction queues remember long after it.
+        """
+        if self._types[0] != len(names):
+            self._types = (len(names), *tables.series_types(self._cursor))
+        _, venue, symbol = self._types
+        return (
+            f"(SELECT * REPLACE (CAST(venue AS {venue}) AS venue, CAST(symbol AS {symbol}) AS symbol)"
+            f" FROM {table}) AS {table}"
+        )
 
     def _archived(self, first_us: int | None, last_us: int | None) -> str:
         """Return a query for the archived rows of a stretch of time; "" where there can be none."""
@@ -245,7 +323,8 @@ class Known:
         """
         chosen = _latest_of_each(self._stream, rows)
         rows = rows[chosen]
-        stored = self._stored_versions(rows, texts, names)
+        bars = self._bars(rows, texts, names)
+        stored = self._known_versions(rows, texts, names, bars)
         closed, stamps = rows["closed"] == 1, _stamps(rows) // 1000
         keep = np.ones(len(rows), dtype=bool)
         ids = np.zeros(len(rows), dtype=np.int64)
@@ -259,14 +338,48 @@ class Known:
         if gone:
             self._cursor.register("gone", _keys(gone))
             self._cursor.execute(
-                f"DELETE FROM {self._hot} AS kept USING gone"
+                f"DELETE FROM {self._hot} AS kept USING {self._typed('gone', names)}"
                 " WHERE kept.venue = gone.venue AND kept.symbol = gone.symbol AND kept.id = gone.id"
             )
             self._cursor.unregister("gone")
         unseen = ids == 0
         if unseen.any():
             ids[unseen] = self.number(rows["series"][unseen], names)
+        for place in np.flatnonzero(keep):
+            self._versions.stage(
+                bars[place], Version(int(ids[place]), bool(closed[place]), int(stamps[place]))
+            )
         return rows[keep], ids[keep]
+
+    def _bars(self, rows: Rows, texts: list[str], names: Names) -> list[Bar]:
+        """Return which bar each row is of."""
+        intervals = texts_of(rows["interval"], texts).to_pylist()
+        opened = rows["open_time"].tolist()
+        series = [names[one] for one in rows["series"].tolist()]
+        return [
+            Bar(venue, symbol, interval, open_time)
+            for (venue, symbol), interval, open_time in zip(series, intervals, opened, strict=True)
+        ]
+
+    def _known_versions(
+        self, rows: Rows, texts: list[str], names: Names, bars: Sequence[Bar]
+    ) -> list[tuple[int, int, bool, int, bool]]:
+        """Return what is stored of these bars: as it is remembered of today's, else as the table says."""
+        found: list[tuple[int, int, bool, int, bool]] = []
+        asked: list[int] = []
+        # a day that is over may have been archived since, and a lake has other writers
+        since = None if self._layout.lake else _today_us() * US
+        for place, one in enumerate(bars):
+            known = None if since is None or one.open_time < since else self._versions.of(one)
+            if known is None:
+                asked.append(place)
+            else:
+                found.append((place, known.id, known.closed, known.told_us, True))
+        if asked:
+            chosen = np.array(asked)
+            said = self._stored_versions(rows[chosen], texts, names)
+            found += [(asked[place], id, was, us, hot) for place, id, was, us, hot in said]
+        return found
 
     def _stored_versions(
         self, rows: Rows, texts: list[str], names: Names
@@ -288,7 +401,7 @@ class Known:
             hot = f"{hot} UNION ALL BY NAME SELECT *, false AS is_hot FROM ({archived})"
         found = self._cursor.execute(
             "SELECT place, id, closed, coalesce(epoch_us(timestamp), 0), is_hot"
-            f" FROM asked JOIN ({hot}) AS stored"
+            f" FROM {self._typed('asked', names)} JOIN ({hot}) AS stored"
             f" ON stored.venue = asked.venue AND stored.symbol = asked.symbol AND {same}"
             " AND (stored.open_time BETWEEN make_timestamp(?) AND make_timestamp(?) OR stored.open_time IS NULL)",
             [first, last],
@@ -388,6 +501,28 @@ def _bits(stream: Stream, rows: Rows, name: str) -> Index:
     if values.dtype.kind == "f":
         return np.where(np.isnan(values), np.nan, values + 0.0).view(np.int64)  # -0 is 0, too
     return values.astype(np.int64, copy=False)
+
+
+def _unnumbered(stream: Stream, rows: Rows) -> Mask:
+    """Return which rows are told apart by what stands in for a key that they lack."""
+    return _is_null(rows[stream.key[0]]) if stream.otherwise else np.zeros(len(rows), dtype=bool)
+
+
+def _row_keys(stream: Stream, rows: Rows) -> npt.NDArray[np.void] | None:
+    """Return the key of each row as bytes that are equal where the keys are; None where texts are part of it.
+
+    Texts are told by their places in a batch, which say nothing beside those of another one.
+    """
+    columns = {one.name: one for one in stream.packed}
+    among = (*stream.key, *stream.otherwise)
+    if any(name in columns and columns[name].type == "VARCHAR" for name in among):
+        return None
+    parts = [_bits(stream, rows, name) for name in stream.key]
+    if stream.otherwise:
+        null = _is_null(rows[stream.key[0]])
+        parts += [np.where(null, _bits(stream, rows, name), 0) for name in stream.otherwise]
+    whole = np.ascontiguousarray(np.stack(parts, axis=1))
+    return whole.view(np.dtype((np.void, whole.dtype.itemsize * len(parts)))).ravel()
 
 
 def _first_of_each(stream: Stream, rows: Rows) -> Mask:

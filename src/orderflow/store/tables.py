@@ -373,6 +373,12 @@ def _enums(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     return {} if where.lake else {name: _values(connection, where, name) for name in ("venue", "symbol")}
 
 
+def series_types(connection: duckdb.DuckDBPyConnection) -> tuple[str, str]:
+    """Return the types that the stream tables' `venue` and `symbol` have now."""
+    values = _enums(connection)
+    return (enum(values["venue"]), enum(values["symbol"])) if values else ("VARCHAR", "VARCHAR")
+
+
 def _values(connection: duckdb.DuckDBPyConnection, where: layout.Layout, column: str) -> list[str]:
     if where.lake:
         found = connection.execute("SELECT DISTINCT value FROM about WHERE key = ?", [column]).fetchall()

@@ -1,7 +1,7 @@
 """Aliases: the names and parameters under which earlier systems asked, told in ours."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -22,8 +22,11 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
     which arguments the old name implied. `ago` are those that count minutes (`m`)
     or hours (`h`) back from now. `market` is the parameter that the old `exchange` and `market_type`
     make up now: `venues`, or `venue` where one is meant. `contracts` are written as venues write a coin
-    or a contract. `only` are those of whose values these are left: others are refused. `span` names a
-    bar's length and a number of bars, which tell since when is asked.
+    or a contract, `bases` as a pair of which its coin is meant, `periods` as venues write a length (`1H`);
+    `read` says what else the value of an old one is in our words, `derive` which arguments follow from several
+    old ones together. `only` are those of whose values these are left: others are refused. `span` names a bar's
+    length and a number of bars, which tell since when is asked. `ignored` are taken and mean nothing any more.
+    `unless` is another alias that is meant instead, and of which old values: those of an option's name, say.
     """
 
     name: str
@@ -37,8 +40,21 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
     ago: dict[str, str] = {}
     market: str = ""
     contracts: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
+    periods: tuple[str, ...] = ()
     only: dict[str, tuple[str, ...]] = {}
     span: tuple[str, str] | None = None
+    ignored: tuple[str, ...] = ()
+    read: dict[str, Callable[[str], Any]] = {}
+    derive: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    unless: "tuple[Callable[[Mapping[str, Any]], bool], Alias] | None" = None
+
+    def meant(self, given: Mapping[str, Any]) -> "Alias":
+        """Return the alias that is meant by these old values: itself, or the other one."""
+        if self.unless is None:
+            return self
+        told, other = self.unless
+        return other if told({**self.parameters, **given}) else self
 
     def translate(self, given: Mapping[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
         """Return the arguments in the tool's words; `known` are the parameters that the tool takes."""
@@ -52,19 +68,17 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
                     hint=f"{hint}it takes {', '.join(dict.fromkeys(offered))}",
                 )
         said = {**self.parameters, **{name: value for name, value in given.items() if value is not None}}
-        found: dict[str, Any] = dict(self.fixed)
         self._refuse(said)
+        found: dict[str, Any] = self.fixed | (self.derive(said) if self.derive is not None else {})
+        said |= {old: read(str(said[old])) for old, read in self.read.items() if said.get(old) is not None}
         apart = {old for olds in self.gather.values() for old in olds}
-        apart |= {*self.ago, *self.only, *self.stands}
+        apart |= {*self.ago, *self.only, *self.stands, *self.ignored}
         if self.market:
             apart |= {"exchange", "market_type"}
         for name, value in said.items():
             if name not in apart and value is not None:
-                meant = symbol_of(str(value)) if name in self.contracts else value
-                found[self.rename.get(name, name)] = meant
-        for name, olds in self.gather.items():
-            values = [said[old] for old in olds if said.get(old) is not None]
-            found.setdefault(name, [f"{one}{self.unit}" for one in values] if self.unit else values)
+                found[self.rename.get(name, name)] = self._meant(name, value)
+        found = self._gathered(said) | found
         for old, meanings in self.stands.items():
             for name, value in meanings.get(str(said.get(old)).lower(), {}).items():
                 found.setdefault(name, value)
@@ -79,6 +93,26 @@ class Alias(msgspec.Struct, frozen=True, kw_only=True):
                 found[self.market] = meant if self.market == "venues" else meant[0]
         return found
 
+    def _meant(self, name: str, value: Any) -> Any:
+        """Return a value in our words, where the old name had it in a venue's."""
+        if name in self.bases:
+            value = str(value).partition("-")[0].upper()
+        if name in self.contracts:
+            value = symbol_of(str(value))
+        return period_of(str(value)) if name in self.periods else value
+
+    def _gathered(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the lists that old parameters make up; one of which nothing was said is left out."""
+        lists = {
+            name: [
+                f"{said[old]}{self.unit}" if self.unit else said[old]
+                for old in olds
+                if said.get(old) is not None
+            ]
+            for name, olds in self.gather.items()
+        }
+        return {name: values for name, values in lists.items() if values}
+
     def _refuse(self, said: Mapping[str, Any]) -> None:
         for name, left in self.only.items():
             if said.get(name) is not None and str(said[name]).upper() not in {one.upper() for one in left}:
@@ -92,10 +126,24 @@ def symbol_of(written: str) -> str:
 
     >>> [symbol_of(one) for one in ("btc", "BTC-USDT-SWAP", "BTC_USDT", "BTCUSDT", "BTC-USD-SWAP")]
     ['BTCUSDT', 'BTCUSDT', 'BTCUSDT', 'BTCUSDT', 'BTCUSD']
+    >>> symbol_of("kPEPE")  # a thousand of them, as Hyperliquid writes it
+    '1000PEPEUSDT'
     """
+    if written.startswith("k") and written[1:].isupper():
+        written = f"1000{written[1:]}"
     parts = [part for part in re.split(r"[-_/ ]", written.upper()) if part]
     named = "".join(part for part in parts if part not in ("SWAP", "PERPETUAL"))
     return named if len(parts) > 1 or named.endswith("USDT") else f"{named}USDT"
+
+
+def period_of(written: str) -> str:
+    """Return a length of bars as we write it; a month keeps its capital letter.
+
+    >>> [period_of(one) for one in ("1H", "1Dutc", "15m", "1M", "1h")]
+    ['1h', '1d', '15m', '1M', '1h']
+    """
+    said = re.fullmatch(r"(\d+)([smhdwHDWM])(?:utc)?", written)
+    return written if said is None else said[1] + (said[2] if said[2] == "M" else said[2].lower())
 
 
 def _back(length: Any, bars: Any) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 Format: TypeAlias = Literal["text", "json", "xml"]
-Source: TypeAlias = Literal["live", "stored", "replay", "mixed", "simulated"]
+Source: TypeAlias = Literal["live", "rest", "stored", "replay", "mixed", "simulated"]
 Row: TypeAlias = list[Any]
 
 DEFAULT_TOKENS = 2_000

@@ -38,6 +38,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     asks: list[Level]
     book_age_ms: float
     told: float | None = None
+    asked: bool = False  # over REST, not heard
 
     @property
     def market(self) -> str:

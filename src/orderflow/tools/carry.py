@@ -75,9 +75,9 @@ def carries_of(ask: Ask, asked: Past, stored: Sequence[dict[str, Any]]) -> list[
     return dearest_first(found.values())
 
 
-def tell(ask: Ask, one: Carry, event: Funding) -> None:
-    """Let an announcement say what is paid next."""
-    one.rate, one.predicted, one.said = event.rate, event.predicted, said(ask, event)
+def tell(ask: Ask, one: Carry, event: Funding, by: Said | None = None) -> None:
+    """Let an announcement say what is paid next; `by` is who told it, where the live state did not."""
+    one.rate, one.predicted, one.said = event.rate, event.predicted, by or said(ask, event)
     one.interval_hours = event.interval_hours or one.interval_hours
     # a venue that tells none now has none: the store's would be that of its grid
     one.next_settlement = None if event.next_ts is None else millis(event.next_ts)

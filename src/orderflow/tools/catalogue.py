@@ -1,5 +1,6 @@
 """The catalogue: every tool by name, the sets in which they are shown, and the one way to call them."""
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -11,9 +12,10 @@ from orderflow.tools.aliases import Alias
 from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer, Format, plain
 from orderflow.tools.context import Context
 from orderflow.tools.pages import cursor, page
-from orderflow.tools.search import Index
-from orderflow.tools.spec import COMMON, MOST_ROWS, Ask, Tool
+from orderflow.tools.search import Fields, Index
+from orderflow.tools.spec import COMMON, MOST_ROWS, Ask, Tell, Tool, untold
 
+_BOUNDS = ("minimum", "maximum", "enum")
 META = "catalogue"  # the family of the tools that reach all the others
 
 
@@ -38,12 +40,12 @@ class Catalogue:
     def families(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(one.family for one in self.tools.values()))
 
-    def toolset(self, name: str) -> list[Tool]:
+    def toolset(self, name: str, *, writes: bool = False) -> list[Tool]:
         """Return the tools of `core`, `all`, `meta` or of families (`cross_venue,system`).
 
-        Raises `UnknownTool` for another.
+        What changes something is among them only where it `writes`. Raises `UnknownTool` for another set.
         """
-        every = list(self.tools.values())
+        every = [one for one in self.tools.values() if writes or one.read_only]
         if name == "all":
             return every
         if name == "core":
@@ -82,14 +84,21 @@ class Catalogue:
             "additionalProperties": False,
         }
 
-    def call(self, context: Context, name: str, arguments: Mapping[str, Any] | None) -> Answer:
-        """Ask a tool; raise from the errors' tree. The same arguments and state give the same answer."""
+    def call(
+        self, context: Context, name: str, arguments: Mapping[str, Any] | None, tell: Tell = untold
+    ) -> Answer:
+        """Ask a tool; raise from the errors' tree. The same arguments and state give the same answer.
+
+        A tool that takes a while tells how far it is, where somebody listens.
+        """
         given = dict(arguments or {})
         found, alias = self.resolve(name)
+        if alias is not None and (meant := alias.meant(given)) is not alias:
+            alias, found = meant, self.resolve(meant.tool)[0]
         said = {key: given.pop(key) for key in COMMON if key in given}
         common = _common(said)
         if found.passes_on:
-            return found.answer(self._ask(context, found, said), found.read(given))
+            return found.answer(self._ask(context, found, said, tell), found.read(given))
         offset = 0
         if common.next is not None:
             place = cursor(common.next)
@@ -101,7 +110,7 @@ class Catalogue:
             given = alias.translate(given, found.names)
         limit = _limit(given.pop("limit", None), found.limit) if found.limit is not None else None
         typed = found.read({key: value for key, value in given.items() if value is not None})
-        ask = self._ask(context, found, said)
+        ask = self._ask(context, found, said, tell)
         typed = found.settled(typed, ask.now)  # so that all pages are of one window
         answer = found.answer(ask, typed)
         answer.meta.version = found.version
@@ -115,15 +124,16 @@ class Catalogue:
         return page(answer, resolved, offset, limit, common.max_tokens)
 
     def asks_store(self, name: str, arguments: Mapping[str, Any] | None) -> bool:
-        """Tell whether an answer is made of what is stored, so that it takes a while."""
+        """Tell whether an answer is made of what is stored, or asked of a venue, so that it takes a while."""
         found = self.tools.get(self.aliases[name].tool if name in self.aliases else name)
         if found is not None and found.passes_on:
             inner = (arguments or {}).get("name")
             return isinstance(inner, str) and inner != name and self.asks_store(inner, None)
-        return found is not None and found.asks_store
+        return found is not None and (found.asks_store or found.open_world)
 
-    def _ask(self, context: Context, found: Tool, common: Mapping[str, Any]) -> Ask:
-        return Ask(context=context, catalogue=self, tool=found.name, now=context.moment(), common=common)
+    def _ask(self, context: Context, found: Tool, common: Mapping[str, Any], tell: Tell) -> Ask:
+        now = context.moment()
+        return Ask(context=context, catalogue=self, tool=found.name, now=now, common=common, tell=tell)
 
     def _old(self, found: Tool, alias: Alias) -> dict[str, Any]:
         now = {one.name: {**one.schema, "description": one.doc} for one in found.parameters}
@@ -133,25 +143,45 @@ class Catalogue:
         for old, default in alias.parameters.items():
             if old in alias.ago or (alias.unit and old in parts):
                 one: dict[str, Any] = {"type": "number", "minimum": 0}
+            elif old in alias.ignored:
+                one = {}
             elif old in alias.only:
                 one = {"type": "string", "enum": list(alias.only[old])}
             elif alias.market and old in ("exchange", "market_type"):
                 one = {"type": "string"}
             elif old in alias.stands:
-                one = {"type": "string" if isinstance(default, str) else "boolean"}
+                one = {"type": _stood_for(default, alias.stands[old])}
             elif old in parts:
                 one = now[parts[old]].get("items", {})
             else:
                 one = now[alias.rename.get(old, old)]
+            if old in alias.read:  # in old words, which our bounds are not of
+                one = {name: said for name, said in one.items() if name not in _BOUNDS}
             shown[old] = dict(one) if default is None else {**one, "default": default}
         return shown
 
-    def _words(self, found: Tool) -> str:
-        old = [name for name, alias in self.aliases.items() if alias.tool == found.name]
-        parameters = [f"{one.name} {one.doc}" for one in found.parameters]
-        return " ".join(
-            [found.name, found.name, found.title, found.title, found.description, *parameters, *old]
+    def _words(self, found: Tool) -> Fields:
+        """Return the texts by which a tool is found; of other tools' names its own text says nothing."""
+        old = " ".join(name for name, alias in self.aliases.items() if alias.tool == found.name)
+        once = " ".join(dict.fromkeys(old.replace("_", " ").split()))  # thirty venues' tickers are one
+        use = re.sub(r"\b[a-z]+(?:_[a-z]+)+\b", " ", found.use)
+        return (
+            (found.name, 2.0),
+            (found.title, 2.0),
+            (found.summary, 1.5),
+            (use, 1.0),
+            (once, 0.4),
+            *((f"{one.name} {one.doc}", 0.3) for one in found.parameters),
         )
+
+
+def _stood_for(default: Any, meanings: Mapping[str, Any]) -> str:
+    """Return the type of an old parameter whose values stand for arguments."""
+    if isinstance(default, int) and not isinstance(default, bool):
+        return "integer"
+    if isinstance(default, str):
+        return "string"
+    return "string" if meanings and not {"true", "false"} & meanings.keys() else "boolean"
 
 
 def _common(given: Mapping[str, Any]) -> _Common:

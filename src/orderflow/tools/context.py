@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orderflow import venues
-from orderflow.market.errors import NoData
+from orderflow.jobs.tasks import Task
+from orderflow.market.errors import NoData, OrderflowError
 from orderflow.market.events import (
     BookTop,
     Funding,
@@ -16,13 +17,16 @@ from orderflow.market.events import (
     OpenInterest,
     Quote,
     Ticker,
+    Trade,
 )
 from orderflow.market.streams import BOOK_LEVELS
 from orderflow.store.answers import Coverage, GapRow, SeriesRows, Stretch
 from orderflow.store.bars import Source
+from orderflow.store.manifest import Form
 from orderflow.store.sandbox import Found, Limits
 from orderflow.store.statistics import Of
 from orderflow.store.windows import Window
+from orderflow.venues.questions import Asked, Told
 
 
 class Latest(Protocol):
@@ -42,6 +46,8 @@ class Latest(Protocol):
     def open_interests(self, symbol: str | None) -> Sequence[OpenInterest]: ...
 
     def tickers(self, symbol: str | None) -> Sequence[Ticker]: ...
+
+    def recent_trades(self, symbol: str, venue: str | None, /) -> Sequence[Trade]: ...
 
     def symbols(self) -> Sequence[str]: ...
 
@@ -179,6 +185,67 @@ class Sql(Protocol):
     def __call__(self, statement: str, limits: Limits | None = None, /) -> Found: ...
 
 
+class Asker(Protocol):
+    """Asks venues themselves, over REST; `jobs.asking.Venues` says how. From a thread beside the doors' loop."""
+
+    def offered(self, question: str) -> Sequence[str]: ...
+    def ask(self, asked: Sequence[tuple[str, Asked]], /) -> Sequence[Told | OrderflowError]: ...
+
+
+class NoVenues:
+    """Nobody can be asked, for a reason that the user is told."""
+
+    def __init__(self, reason: str = "no venue can be asked from here") -> None:
+        self.reason = reason
+
+    def offered(self, question: str) -> Sequence[str]:
+        return [name for name, one in venues.ALL.items() if one.asked(question)]
+
+    def ask(self, asked: Sequence[tuple[str, Asked]], /) -> Sequence[Told | OrderflowError]:
+        return [
+            NoData(f"{venue}: {self.reason}", hint="start a collector: orderflow up") for venue, _ in asked
+        ]
+
+
+class Steered(Protocol):
+    """What an order has changed, a sentence each, and how things stand now."""
+
+    @property
+    def changed(self) -> list[str]: ...
+    @property
+    def state(self) -> dict[str, Any]: ...
+    @property
+    def hint(self) -> str: ...
+
+
+class Steering(Protocol):
+    """Steers the collector of this process; `jobs.steering.Steering` says how. From a thread beside its loop."""
+
+    def state(self) -> dict[str, Any]: ...
+    def start(self, venues: Sequence[str]) -> Steered: ...
+    def stop(self, venues: Sequence[str]) -> Steered: ...
+    def configure(
+        self, symbols: Sequence[str] | None, streams: Sequence[str] | None, flush_interval_s: float | None
+    ) -> Steered: ...
+    def backfill(
+        self,
+        venues: Sequence[str] | None,
+        symbols: Sequence[str] | None,
+        streams: Sequence[str] | None,
+        window: tuple[Nanos, Nanos] | None,
+    ) -> Task: ...
+    def export(
+        self,
+        streams: Sequence[str],
+        symbols: Sequence[str],
+        venues: Sequence[str],
+        window: tuple[Nanos | None, Nanos | None],
+        format: Form,
+    ) -> Task: ...
+    def tasks(self) -> Sequence[Task]: ...
+    def cancel(self, id: str) -> Task: ...
+
+
 def _no_sql(statement: str, limits: Limits | None = None, /) -> Found:
     raise NoData("nothing is stored that could be asked", hint="system_health says what is collected")
 
@@ -201,6 +268,8 @@ class Context:
     `rows_per_s`, `rows`, `reason`), `store` and totals. What it leaves out is unknown.
     `stored` says that `latest` reads a file and nothing is being received. `history` is what is stored,
     where it can be asked, and `sql` asks it in others' words. `instrument` finds what a venue lists under a symbol, where that is known.
+    `asker` asks the venues themselves. `steering` steers the collector, where one runs in this process, and
+    `writes` says that tools may change what it collects.
     """
 
     latest: Latest
@@ -212,6 +281,9 @@ class Context:
     stored: bool = False
     fees: Mapping[str, float] = field(default_factory=declared_fees)
     instrument: Callable[[str, str], Instrument | None] = _no_instrument
+    asker: Asker = field(default_factory=NoVenues)
+    steering: Steering | None = None
+    writes: bool = False
 
     def moment(self) -> Nanos:
         """Return the instant of an answer: now; in a replay, when its newest datum was received."""

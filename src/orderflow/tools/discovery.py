@@ -97,4 +97,4 @@ def call_tool(ask: Ask, name: str, arguments: dict[str, Any] | None = None) -> A
         raise InvalidArgument(
             f"{found.name} changes something", hint="call it directly, where it is switched on"
         )
-    return ask.catalogue.call(ask.context, name, {**ask.common, **(arguments or {})})
+    return ask.catalogue.call(ask.context, name, {**ask.common, **(arguments or {})}, ask.tell)

@@ -105,6 +105,11 @@ def csv_line(cells: Sequence[Any], units: Sequence[str] = ()) -> str:
     return out.getvalue()
 
 
+def as_csv(columns: Sequence[str], rows: Sequence[Row], units: Mapping[str, str]) -> str:
+    """Return rows under their header and nothing else; cells as in the text form."""
+    return "\n".join([csv_line(columns), *_csv([], rows, units, columns)]) + "\n"
+
+
 def _csv(
     header: Sequence[str], rows: Sequence[Row], units: Mapping[str, str], columns: Sequence[str] | None = None
 ) -> list[str]:

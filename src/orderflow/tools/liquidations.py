@@ -5,10 +5,14 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta as Range
 
-from orderflow.market.errors import InvalidArgument, NoData
-from orderflow.market.events import MS
+from orderflow.market.errors import InvalidArgument, NoData, UnknownSymbol
+from orderflow.market.events import MS, Nanos
 from orderflow.store.windows import Window, together
 from orderflow.tools.answers import Answer, Row, Table
+from orderflow.tools.answers import Window as Span
+from orderflow.tools.asking import Round, tell, wanted_symbol
+from orderflow.tools.instead import NOBODY, check_answers, ids, reason
+from orderflow.tools.liquidations_asked import Told, forced_there
 from orderflow.tools.market import FAMILY
 from orderflow.tools.newest import noted, remarked
 from orderflow.tools.past import (
@@ -16,21 +20,21 @@ from orderflow.tools.past import (
     Past,
     answer,
     by_venue,
-    check_offered,
     cut_short,
     newest_first,
     past,
 )
 from orderflow.tools.prices import units
-from orderflow.tools.spec import Ask, Instant, VenueId, tool
+from orderflow.tools.spec import AnyVenueId, Ask, Instant, tool
+from orderflow.tools.times import instant, millis
 
 FORCED = {
     "time": "UTC", "venue": "", "side": "", "price": "quote", "quantity": "base", "value": "quote",
 }  # fmt: skip
-_FORCED_OF = {"symbol": "", **FORCED}
+_FORCED_OF = {"symbol": "", **FORCED, "source": ""}
 _VENUES = {
     "venue": "", "longs": "count", "long_value": "quote", "shorts": "count", "short_value": "quote",
-    "largest_value": "quote", "last": "UTC", "lower_bound": "",
+    "largest_value": "quote", "last": "UTC", "lower_bound": "", "source": "",
 }  # fmt: skip
 _ADDED = ("long_value", "longs", "short_value", "shorts")
 MOST_SYMBOLS = 20  # that are asked one by one where none is named
@@ -75,7 +79,7 @@ def forced_orders(ask: Ask, asked: Sequence[Past], side: str | None, min_value: 
         raise NoData(
             "no liquidations of any symbol in this window", hint="an earlier since, or name a symbol"
         )
-    return Forced(together(rows), sums, _added(sums))
+    return Forced(together(rows), sums, added(sums))
 
 
 def _plus(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +90,7 @@ def _plus(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return {**added, "largest_value": max(largest, default=None)}
 
 
-def _added(sums: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def added(sums: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return the sums of all venues; unknown where one of them is."""
     found: dict[str, Any] = {}
     for name in _ADDED:
@@ -107,12 +111,13 @@ def lower_bounds(venues: Iterable[str]) -> dict[str, str]:
     example={"symbol": "BTCUSDT"},
     limit=50,
     core=False,
+    open_world=True,
     asks_store=True,
 )
 def market_liquidations(
     ask: Ask,
     symbol: str | None = None,
-    venues: list[VenueId] | None = None,
+    venues: list[AnyVenueId] | None = None,
     since: Instant = "-1d",
     side: Literal["long", "short"] | None = None,
     min_value: Annotated[float, Range(ge=0)] = 0.0,
@@ -124,28 +129,55 @@ def market_liquidations(
 
     Args:
         symbol: unified symbol as in BTCUSDT; all when left out
-        venues: all when left out
+        venues: all that are collected when left out; others are asked
         since: begin of the sums, as -1h
         side: of the rows; both when left out
         min_value: least value, in quote units
     """
-    asked = _windows(ask, symbol, venues, since)
-    check_offered("liquidations", asked[0].venues)
-    forced = forced_orders(ask, asked, side, min_value)
-    bounds = lower_bounds(forced.sums)
-    made = answer(
-        ask, forced.found, _FORCED_OF, newest_first(forced.found, _FORCED_OF), stream="liquidations",
-        asked=asked[0].venues, summary={"together": {**forced.total, "lower_bound": bool(bounds)}},
-    )  # fmt: skip
-    if symbol is None:
-        made.meta.symbol = None
-    made.more["venues"] = Table(columns=list(_VENUES), rows=_by_venue(forced, bounds))
+    own = ids(venues)
+    check_answers(ask, "liquidations", "liquidations", own)
+    forced: Forced | None = None
+    why = None
+    try:
+        forced = forced_orders(ask, _windows(ask, symbol, own, since), side, min_value)
+    except (NoData, UnknownSymbol) as error:
+        why = error
+    left = own if forced is None else [one for one in own or () if one not in forced.sums]
+    window = (instant(since, ask.now), ask.now)
+    told = Told(NOBODY, {})
+    if symbol is not None or own is not None:
+        about = None if symbol is None else wanted_symbol(symbol)
+        told = forced_there(ask, about, left, window, min_value)
+    if forced is None and not told.orders:
+        raise reason(told.asked, None if ask.context.history is None else why, own)
+    made = _of_told(ask, told, window) if forced is None else _of_store(ask, forced, own)
+    made.meta.symbol = None if symbol is None else made.meta.symbol or wanted_symbol(symbol)
+    told.asked.add_to(made.meta)
+    made.rows += told.rows(side)
+    made.rows.sort(key=lambda row: -row[1])
+    sums = ({} if forced is None else forced.sums) | told.sums
+    bounds = lower_bounds(sums)
+    made.summary["together"] = {**added(sums), "lower_bound": bool(bounds)}
+    rows = [] if forced is None else _by_venue(forced, bounds)
+    made.more["venues"] = Table(columns=list(_VENUES), rows=rows + told.venues(list(_VENUES), bounds))
     made.meta.units |= units(_VENUES)
-    made.meta.warnings += remarked("liquidations", forced.sums)
+    made.meta.warnings += remarked("liquidations", sums)
+    return made
+
+
+def _of_store(ask: Ask, forced: Forced, venues: list[str] | None) -> Answer:
+    rows = [[*row[:-1], "stored"] for row in newest_first(forced.found, _FORCED_OF)]
+    made = answer(ask, forced.found, _FORCED_OF, rows, stream="liquidations", asked=venues)
     return cut_short(made, forced.found, "min_value leaves the small ones out; the sums are of all")
 
 
-def _windows(ask: Ask, symbol: str | None, venues: list[VenueId] | None, since: str) -> list[Past]:
+def _of_told(ask: Ask, told: Told, window: tuple[Nanos, Nanos]) -> Answer:
+    """Return the answer of venues alone, without its rows: how much of the window they told they do not say."""
+    found = Round(list(told.orders), told.asked.heard, told.asked.missing)
+    return tell(ask, found, _FORCED_OF, [], window=Span(since=millis(window[0]), until=millis(window[1])))
+
+
+def _windows(ask: Ask, symbol: str | None, venues: list[str] | None, since: str) -> list[Past]:
     """Return the window of the symbol, or of each symbol where none is named."""
     until = str(ask.as_of + 1)  # what came in this millisecond counts
     if symbol is not None:
@@ -163,6 +195,6 @@ def _by_venue(forced: Forced, bounds: dict[str, str]) -> list[Row]:
     for venue, sum_ in forced.sums.items():
         one = forced.found.coverage.get(venue)
         last = None if one is None or one.last is None else one.last // MS
-        known = {"venue": venue, **sum_, "last": last, "lower_bound": venue in bounds}
+        known = {"venue": venue, **sum_, "last": last, "lower_bound": venue in bounds, "source": "stored"}
         rows.append([known[name] for name in _VENUES])
     return rows

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from msgspec import Meta as Range
 
 from orderflow.market.streams import BOOK_LEVELS
-from orderflow.tools.answers import Answer, Row
+from orderflow.tools.answers import Answer, Row, Table
 from orderflow.tools.board import Place, boards, meta
 from orderflow.tools.crossing import BPS
 from orderflow.tools.prices import units
-from orderflow.tools.spec import Ask, VenueId, tool
+from orderflow.tools.spec import AnyVenueId, Ask, tool
+from orderflow.tools.whole_books import BAND, WALL, bands, walls, whole_books
 
 FAMILY = "market"
 
@@ -21,6 +22,7 @@ _BOOK = {
     "bid_size": "base",
     "ask": "quote",
     "ask_size": "base",
+    "source": "",
 }
 _MOST_SUMMED = 10
 
@@ -31,44 +33,59 @@ _MOST_SUMMED = 10
     columns=_BOOK,
     example={"symbol": "BTCUSDT", "depth": 5},
     limit=50,
+    open_world=True,
 )
 def market_orderbook(
     ask: Ask,
     symbol: str | None = None,
-    venues: list[VenueId] | None = None,
-    depth: Annotated[int, Range(ge=1, le=BOOK_LEVELS)] = BOOK_LEVELS,
+    venues: list[AnyVenueId] | None = None,
+    depth: Annotated[int, Range(ge=1, le=1000)] = BOOK_LEVELS,
 ) -> Answer:
-    """The best levels of a symbol's book on each venue now, with spread, total sizes and imbalance.
+    """The best levels of a symbol's book on each venue now, with spread, sizes, imbalance, depth by distance and
+    walls: levels above five times the median of their side.
 
-    Use it to see what stands near the price. Imbalance is (bids - asks) / (bids + asks) over the
-    levels shown, -1 to 1.
+    Use it for what stands near the price; ten levels are live, more are asked of the venue.
 
     Args:
-        symbol: unified symbol as in BTCUSDT; all when left out
-        venues: all when left out
+        symbol: unified symbol as in BTCUSDT; all that are live when left out
+        venues: all that are live when left out, others are asked
         depth: levels a side
     """
-    found = boards(ask, symbol, venues)
-    places = [place for board in found for place in board.places]
-    answer = Answer(
-        meta=meta(ask, found, units(_BOOK), venues),
-        columns=list(_BOOK),
-        rows=[row for place in places for row in _levels(place, depth)],
-    )
-    if len(places) <= _MOST_SUMMED:
-        answer.summary = {f"{one.symbol}@{one.venue}": _shape(one, depth) for one in places}
+    if symbol is None:
+        found = boards(ask, None, venues)
+        answer = Answer(meta=meta(ask, found, units(_BOOK), venues), columns=list(_BOOK), rows=[])
+        if depth > BOOK_LEVELS:
+            answer.meta.warnings.append(
+                f"{BOOK_LEVELS} levels are live: more are asked of one symbol, name it"
+            )
     else:
+        told = whole_books(ask, symbol, venues, depth)
+        found = [told.board]
+        answer = Answer(meta=meta(ask, found, units(_BOOK), venues), columns=list(_BOOK), rows=[])
+        told.asked.add_to(answer.meta)
+    places = [place for board in found for place in board.places]
+    answer.rows = [row for place in places for row in _levels(ask, place, depth)]
+    if len(places) > _MOST_SUMMED:
         answer.meta.warnings.append("spread and imbalance are told of ten books at most: name a symbol")
+        return answer
+    answer.summary = {f"{one.symbol}@{one.venue}": _shape(one, depth) for one in places}
+    if symbol is not None:
+        answer.more = {
+            "bands": Table(columns=list(BAND), rows=[row for one in places for row in bands(one)]),
+            "walls": Table(columns=list(WALL), rows=[row for one in places for row in walls(one, depth)]),
+        }
+        answer.meta.units |= units(BAND) | units(WALL)
     return answer
 
 
-def _levels(place: Place, depth: int) -> list[Row]:
+def _levels(ask: Ask, place: Place, depth: int) -> list[Row]:
     """Return a row a level; a side that has fewer levels than the other ends in nulls."""
     rows: list[Row] = []
+    source = "rest" if place.asked else "stored" if ask.context.stored else "live"
     for rank in range(min(depth, max(len(place.bids), len(place.asks)))):
-        bid, size = place.bids[rank] if rank < len(place.bids) else (None, None)
-        ask, ask_size = place.asks[rank] if rank < len(place.asks) else (None, None)
-        rows.append([place.symbol, place.venue, rank + 1, bid, size, ask, ask_size])
+        bid, bid_size = place.bids[rank] if rank < len(place.bids) else (None, None)
+        offer, offer_size = place.asks[rank] if rank < len(place.asks) else (None, None)
+        rows.append([place.symbol, place.venue, rank + 1, bid, bid_size, offer, offer_size, source])
     return rows
 
 

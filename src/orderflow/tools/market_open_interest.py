@@ -2,24 +2,27 @@
 
 from typing import Any
 
-from orderflow.market.errors import InvalidArgument, NoData
-from orderflow.market.events import DAY, HOUR, MS, Nanos
-from orderflow.market.instruments import MARKETS, venue_id
+from orderflow.market.errors import InvalidArgument, NoData, UnknownSymbol
+from orderflow.market.events import DAY, HOUR, MS, MarkPrice, Nanos, OpenInterest
+from orderflow.market.instruments import MARKETS
 from orderflow.store.bar import bar
 from orderflow.tools.answers import Answer, Row, Table
+from orderflow.tools.asking import Kinds, wanted_symbol
 from orderflow.tools.board import symbols
+from orderflow.tools.instead import NOBODY, Instead, ask_instead, check_answers, ids, reason, rest
 from orderflow.tools.market import FAMILY
 from orderflow.tools.newest import FRESH, Said, meta_of_now, newest, remarked
 from orderflow.tools.open_interest import INTERESTS, Open, open_interest_series, opened, percent_change
-from orderflow.tools.past import Past, attempt, check_offered, past
+from orderflow.tools.past import Past, attempt, past
 from orderflow.tools.prices import units
-from orderflow.tools.spec import Ask, Instant, VenueId, tool
+from orderflow.tools.spec import AnyVenueId, Ask, Instant, tool
 
 _NOW = {
     "symbol": "", "venue": "", "open_interest": "base", "contracts": "contracts", "open_interest_usd": "USD",
     "value": "quote", "change": "base", "change_pct": "%", "change_value": "quote", "compared_with": "UTC",
     "age_ms": "ms", "source": "",
 }  # fmt: skip
+_KINDS: Kinds = (OpenInterest, MarkPrice)
 WHOLE = "52w"  # bars so long that of a window each venue's last row is left
 
 
@@ -30,12 +33,13 @@ WHOLE = "52w"  # bars so long that of a window each venue's last row is left
     example={"symbol": "BTCUSDT", "period": "15m"},
     limit=100,
     core=False,
+    open_world=True,
     asks_store=True,
 )
 def market_open_interest(
     ask: Ask,
     symbol: str | None = None,
-    venues: list[VenueId] | None = None,
+    venues: list[AnyVenueId] | None = None,
     period: str = "5m",
     since: Instant | None = None,
 ) -> Answer:
@@ -45,26 +49,40 @@ def market_open_interest(
     Use it to see whether positions are opened or closed.
 
     Args:
-        symbol: unified symbol as in BTCUSDT; all that are live when left out
-        venues: all when left out
+        symbol: unified symbol as in BTCUSDT; all of the venues named, or that are live, when left out
+        venues: all that are collected when left out; others are asked
         period: of the change and of the history's rows, as 5m, 1h, 1d
         since: begin of the history, as -8h; none when left out
     """
     length = bar(period).length
-    check_offered("open_interest", None if venues is None else [venue_id(one) for one in venues])
+    own = ids(venues)
+    check_answers(ask, "open_interest", "open_interest", own)
     if symbol is None:
         if since is not None:
             raise InvalidArgument("the history is told of one symbol", hint="symbol=BTCUSDT")
-        return _every_symbol(ask, venues)
-    recent = past(ask, symbol, venues, str((ask.now - length) // MS), str(ask.as_of + 1))
-    found = _present(ask, recent)
-    if since is None:
-        return _answer(ask, recent, found)
-    asked = past(ask, symbol, venues, since, str(ask.as_of + 1))
+        return _every_symbol(ask, own)
+    recent = Past(symbol=wanted_symbol(symbol), venues=own, since=ask.now - length, until=ask.now + MS)
+    found: list[Open] = []
+    why = None
+    try:
+        recent = past(ask, symbol, own, str(recent.since // MS), str(ask.as_of + 1))
+        found = _present(ask, recent)
+    except (NoData, UnknownSymbol) as error:
+        why = error
+    fresh = {one.venue for one in found if one.said.age_ms <= FRESH / MS}
+    left = own if not found else [one for one in own or () if one not in fresh]
+    asked_now = ask_instead(ask, "open_interest", left, recent.symbol, _KINDS)
+    told = {one.venue for one in asked_now.heard}
+    found = [*(one for one in found if one.venue not in told), *_asked(ask, asked_now)]
+    if not found and why is not None:
+        raise reason(asked_now, None if ask.context.history is None else why, own)
+    if since is None or why is not None:
+        return _answer(ask, recent, found, asked_now)
+    asked = past(ask, symbol, own, since, str(ask.as_of + 1))
     try:
         made = open_interest_series(ask, asked, period)
     except NoData as error:
-        made = _answer(ask, recent, found)
+        made = _answer(ask, recent, found, asked_now)
         made.meta.warnings.append(f"the history is not known: {error.message}; {error.hint}")
         return made
     made.more["now"] = Table(columns=list(_NOW), rows=[_row(one) for one in found])
@@ -132,38 +150,52 @@ def _last_rows(ask: Ask, asked: Past, venues: list[str], since: Nanos, until: Na
     return [] if found is None else list({row["venue"]: row for row in found.rows()}.values())
 
 
-def _every_symbol(ask: Ask, venues: list[VenueId] | None) -> Answer:
-    """Return what is live of all symbols; of the store each is asked by its name."""
-    known = symbols(ask, None)
-    among = None if venues is None else list(dict.fromkeys(venue_id(one) for one in venues))
+def _asked(ask: Ask, found: Instead) -> list[Open]:
+    """Return what venues told to be open when they were asked, the newest of each symbol."""
+    told: dict[tuple[str, str], Open] = {}
+    for heard in found.heard:
+        marks = {one.symbol: one.mark for one in heard.of(MarkPrice)}
+        for event in heard.of(OpenInterest):
+            told[event.symbol, heard.venue] = opened(ask, event, marks.get(event.symbol), rest(heard))
+    return list(told.values())
+
+
+def _every_symbol(ask: Ask, own: list[str] | None) -> Answer:
+    """Return what is open in all symbols: what is live, and of venues that are named, or where nothing is, the rest."""
     marks = newest(ask, ask.latest.marks(None), most=FRESH)
     told = newest(ask, ask.latest.open_interests(None), most=FRESH)
-    found = [
+    live = [
         opened(ask, one, marks[key].mark if key in marks else None)
         for key, one in told.items()
-        if among is None or one.venue in among
+        if own is None or one.venue in own
     ]
+    asked_now = NOBODY if live and own is None else ask_instead(ask, "open_interests", own, None, _KINDS)
+    known = {(one.symbol, one.venue) for one in live}
+    found = [*live, *(one for one in _asked(ask, asked_now) if (one.symbol, one.venue) not in known)]
     if not found:
+        known_symbols = symbols(ask, None)
         raise NoData(
-            f"no open interest received{'' if among is None else ' of ' + ', '.join(among)} in two hours",
-            hint=f"name a symbol, and what is stored of it is looked at: {', '.join(known[:9])}",
+            f"no open interest received{'' if own is None else ' of ' + ', '.join(own)} in two hours",
+            hint=f"name a symbol, and what is stored of it is looked at: {', '.join(known_symbols[:9])}",
         )
-    asked = Past(symbol="", venues=among, since=ask.now - FRESH, until=ask.now)
-    made = _answer(ask, asked, sorted(found, key=lambda one: (one.symbol, -(one.size or 0.0))))
+    asked = Past(symbol="", venues=own, since=ask.now - FRESH, until=ask.now)
+    made = _answer(ask, asked, sorted(found, key=lambda one: (one.symbol, -(one.size or 0.0))), asked_now)
     made.meta.warnings.append("changes and history are told of one symbol: name it")
     return made
 
 
-def _answer(ask: Ask, asked: Past, found: list[Open]) -> Answer:
+def _answer(ask: Ask, asked: Past, found: list[Open], asked_now: Instead) -> Answer:
     figures = [one.said for one in found]
     coverage = {}
-    if asked.symbol:
+    history = ask.context.history
+    if asked.symbol and history is not None and asked.symbol in history.symbols():
         venues = list(dict.fromkeys([*(asked.venues or ()), *(one.venue for one in found)]))
         part = (asked.symbol, venues, asked.since, asked.until)
-        coverage = ask.history.coverage_by_stream(["open_interest"], *part)["open_interest"]
+        coverage = history.coverage_by_stream(["open_interest"], *part)["open_interest"]
     why = "no window is looked at"
     meta = meta_of_now(ask, asked, "open_interest", _NOW, figures, coverage, why)
     meta.warnings += remarked("open_interest", meta.venues.answered)
+    asked_now.add_to(meta)
     old = [one.venue for one in found if one.said.age_ms > FRESH / MS]
     if old:
         meta.warnings.append(f"{', '.join(old)}: last told more than {FRESH // HOUR} h ago, not in the sums")

@@ -15,12 +15,12 @@ from orderflow.tools.times import millis
 FRESH: Nanos = 2 * HOUR  # what was told longer ago is not what is asked now
 OLD: Nanos = 24 * HOUR  # what was told longer ago is not shown as now's at all
 
-From: TypeAlias = Literal["live", "stored"]
+From: TypeAlias = Literal["live", "rest", "stored"]
 E = TypeVar("E", bound=Event)
 
 
 class Said(NamedTuple):
-    """Which venue a figure of now is of, how old it is, and whether the live state or the store told it."""
+    """Which venue a figure of now is of, how old it is, and whether the live state, the venue or the store told it."""
 
     venue: str
     age_ms: float
@@ -89,6 +89,8 @@ def _source(ask: Ask, figures: Sequence[Said]) -> Source:
     kinds = {one.source for one in figures}
     if ask.source != "live" or kinds <= {"live"}:
         return ask.source
+    if kinds == {"rest"}:
+        return "rest"
     return "stored" if kinds == {"stored"} else "mixed"
 
 

@@ -48,10 +48,10 @@ class Open(msgspec.Struct, kw_only=True):
         return None if size is None or self.mark is None else size * self.mark
 
 
-def opened(ask: Ask, event: OpenInterest, mark: float | None) -> Open:
-    """Return what an event tells to be open."""
+def opened(ask: Ask, event: OpenInterest, mark: float | None, by: Said | None = None) -> Open:
+    """Return what an event tells to be open; `by` is who told it, where the live state did not."""
     return Open(
-        symbol=event.symbol, said=said(ask, event), size=event.size, contracts=event.contracts, usd=event.usd,
+        symbol=event.symbol, said=by or said(ask, event), size=event.size, contracts=event.contracts, usd=event.usd,
         mark=mark,
     )  # fmt: skip
 

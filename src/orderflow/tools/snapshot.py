@@ -1,24 +1,29 @@
 """Snapshot: all that is known of one symbol now, and how the last while compares."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from orderflow.flow.books import books
 from orderflow.flow.depth import depth
+from orderflow.market.errors import NoData, OrderflowError, UnknownSymbol
 from orderflow.market.events import DAY
+from orderflow.market.instruments import MARKETS
 from orderflow.store.windows import Window as Found
-from orderflow.tools.answers import Answer, Row, Table, Window
-from orderflow.tools.board import Place, boards, meta
+from orderflow.tools.answers import Answer, Row
+from orderflow.tools.asking import Heard, wanted_symbol
+from orderflow.tools.board import Board, Place, boards, meta
 from orderflow.tools.carry import annual_pct
 from orderflow.tools.crossing import BPS
+from orderflow.tools.instead import ask_instead, ids, reason
+from orderflow.tools.last_while import add_last_while
 from orderflow.tools.market import FAMILY
+from orderflow.tools.market_ticker import COLUMNS, PARTS, row_of
 from orderflow.tools.newest import newest
 from orderflow.tools.open_interest import opened
-from orderflow.tools.past import Past, attempt, by_venue, overall, past
+from orderflow.tools.past import Past, attempt, by_venue, past
 from orderflow.tools.prices import units
-from orderflow.tools.spec import Ask, Instant, VenueId, tool
+from orderflow.tools.spec import AnyVenueId, Ask, Instant, tool
 from orderflow.tools.times import millis, text
 
 _NOW = {
@@ -27,12 +32,7 @@ _NOW = {
     "funding_rate": "fraction per interval", "interval_hours": "h", "funding_annual_pct": "% a year",
     "next_funding": "UTC", "open_interest": "base", "open_interest_usd": "USD", "open_interest_value": "quote",
     "cvd": "base", "last_trade": "UTC", "volume_24h": "base",
-    "quote_volume_24h": "quote", "high_24h": "quote", "low_24h": "quote", "change_24h_pct": "%", "age_ms": "ms",
-}  # fmt: skip
-_WHILE = {
-    "venue": "", "lowest": "quote", "highest": "quote", "change_pct": "%", "volatility_annual_pct": "% a year",
-    "trades": "count", "volume": "base", "buy_volume": "base", "sell_volume": "base", "delta": "base",
-    "vwap": "quote", "long_liquidated": "quote", "short_liquidated": "quote", "coverage_pct": "%",
+    "quote_volume_24h": "quote", "high_24h": "quote", "low_24h": "quote", "change_24h_pct": "%", "age_ms": "ms", "source": "",
 }  # fmt: skip
 WITHIN_BPS = 100.0  # of the mid, to either side: the depth that is summed
 
@@ -43,12 +43,13 @@ WITHIN_BPS = 100.0  # of the mid, to either side: the depth that is summed
     columns=_NOW,
     example={"symbol": "BTCUSDT", "since": "-1h"},
     limit=20,
+    open_world=True,
     asks_store=True,
 )
 def market_snapshot(
     ask: Ask,
     symbol: str,
-    venues: list[VenueId] | None = None,
+    venues: list[AnyVenueId] | None = None,
     history: bool = True,
     since: Instant = "-1h",
 ) -> Answer:
@@ -59,26 +60,55 @@ def market_snapshot(
 
     Args:
         symbol: unified symbol as in BTCUSDT
-        venues: all when left out
+        venues: all that are collected when left out; others are asked
         history: add what is stored: CVD, last trade, the last while
         since: how long that is, as -1h
     """
-    (board,) = boards(ask, symbol, venues)
-    stored = history and ask.context.history is not None
-    asked = past(ask, board.symbol, venues, since, str(ask.as_of + 1)) if stored else None
+    own = ids(venues)
+    why: OrderflowError | None = None
+    try:
+        (board,) = boards(ask, symbol, own)
+    except (NoData, UnknownSymbol) as error:
+        board, why = Board(symbol=wanted_symbol(symbol), places=[], missing={}), error
+    live = {one.venue for one in board.places}
+    left = own if not live else [one for one in own or () if one not in live]
+    told = ask_instead(ask, "ticker", left, board.symbol, PARTS)
+    if not live and not told.heard:
+        raise reason(told, why, own)
+    stored = history and bool(live) and ask.context.history is not None
+    asked = past(ask, board.symbol, own, since, str(ask.as_of + 1)) if stored else None
     day = attempt(lambda: _day(ask, asked)) if asked is not None else None
     answer = Answer(
         meta=meta(ask, [board], units(_NOW), venues),
         columns=list(_NOW),
-        rows=_now(ask, board.symbol, board.places, day),
+        rows=[*_now(ask, board.symbol, board.places, day), *_asked(told.heard, board.symbol)],
         summary=_extremes(board.places),
     )
+    told.add_to(answer.meta)
     if asked is not None:
         answer.summary["cvd"] = _anchor(ask, day)
-        _add_while(ask, asked, answer)
+        add_last_while(ask, asked, answer)
     elif history:
         answer.meta.warnings.append("nothing is stored that could be asked: the last while is unknown")
     return answer
+
+
+def _asked(heard: list[Heard], symbol: str) -> list[Row]:
+    """Return a row of each venue that was asked: what its ticker tells, and of the book the touch alone."""
+    rows: list[Row] = []
+    for one in heard:
+        known = dict(zip(COLUMNS, row_of(one, symbol), strict=True))
+        bid, ask, mark, size = known["bid"], known["ask"], known["mark"], known["open_interest"]
+        known |= {
+            "market": MARKETS[one.venue].market, "volume_24h": known["volume"],
+            "quote_volume_24h": known["quote_volume"], "high_24h": known["high"], "low_24h": known["low"],
+            "change_24h_pct": known["change_pct"],
+            "open_interest_value": None if mark is None or size is None else mark * size,
+        }  # fmt: skip
+        if bid is not None and ask is not None:
+            known |= {"mid": (bid + ask) / 2, "spread_bps": (ask - bid) / (ask + bid) * 2 * BPS}
+        rows.append([known.get(name) for name in _NOW])
+    return rows
 
 
 def _day(ask: Ask, asked: Past) -> Found:
@@ -112,6 +142,7 @@ def _now(ask: Ask, symbol: str, places: list[Place], day: Found | None) -> list[
         known: dict[str, Any] = {
             "venue": place.venue, "market": place.market, "bid": place.bid, "ask": place.ask, "mid": place.mid,
             "spread_bps": _spread(place), "imbalance": _imbalance(place), "age_ms": place.age_ms, **_depth(place),
+            "source": "stored" if ask.context.stored else "live",
         }  # fmt: skip
         if mark is not None:
             known |= {"mark": mark.mark, "index": mark.index}
@@ -176,59 +207,3 @@ def _extremes(places: list[Place]) -> dict[str, Any]:
         return {}
     (low, lowest), (high, highest) = mids[0], mids[-1]
     return {"lowest": lowest, "highest": highest, "apart_bps": (high / low - 1) * BPS}
-
-
-def _add_while(ask: Ask, asked: Past, found: Answer) -> None:
-    """Add what is stored of the last while: a row a venue, of what could be asked."""
-    part = (asked.symbol, asked.venues, asked.since, asked.until)
-    history = ask.history
-    flow, moves = attempt(lambda: history.flow(*part)), attempt(lambda: history.volatility(*part))
-    ranges = attempt(lambda: history.percentiles(*part, (50.0,)))
-    forced = attempt(lambda: history.liquidation_bars(part[0], part[1], None, part[2], part[3]))
-    traded = by_venue(flow, "trades", "volume", "buy_volume", "sell_volume", "delta", "vwap")
-    ends = by_venue(flow, "first", "last")
-    moved = by_venue(moves, "annual_pct")
-    ranged = by_venue(ranges, "lowest", "highest")
-    closed = by_venue(forced, "long_value", "short_value")
-    told = next((one for one in (ranges, flow, moves, forced) if one is not None), None)
-    coverage = told.coverage if told is not None else {}
-    venues = sorted({*traded, *moved, *ranged, *closed})
-    if not venues:
-        found.meta.warnings.append("nothing is stored of the last while")
-        return
-    rows: list[Row] = []
-    for venue in venues:
-        one = {"venue": venue, **ranged.get(venue, {}), **traded.get(venue, {})}
-        if end := ends.get(venue):
-            one["change_pct"] = (end["last"] / end["first"] - 1) * 100
-        one["volatility_annual_pct"] = moved.get(venue, {}).get("annual_pct")
-        if forced_there := closed.get(venue):
-            one |= {
-                "long_liquidated": forced_there["long_value"],
-                "short_liquidated": forced_there["short_value"],
-            }
-        one["coverage_pct"] = coverage[venue].percent if venue in coverage else None
-        rows.append([one.get(name) for name in _WHILE])
-    found.more["last_while"] = Table(columns=list(_WHILE), rows=rows)
-    found.meta.units |= units(_WHILE)
-    found.meta.window = Window(since=millis(asked.since), until=millis(asked.until))
-    found.meta.coverage_pct, found.meta.coverage_reason = overall(coverage)
-    found.summary["last_while"] = _state(traded, closed)
-
-
-def _state(
-    traded: Mapping[str, Mapping[str, Any]], closed: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    """Say who was the aggressor and who was squeezed, where both sides are known."""
-    return {
-        "takers": _side(traded, "buy_volume", "sell_volume", ("bought more", "sold more")),
-        "liquidated": _side(closed, "long_value", "short_value", ("more longs", "more shorts")),
-    }
-
-
-def _side(rows: Mapping[str, Mapping[str, Any]], one: str, other: str, said: tuple[str, str]) -> str | None:
-    sums = [[row[name] for row in rows.values()] for name in (one, other)]
-    if not rows or any(value is None for each in sums for value in each):
-        return None
-    first, second = sum(sums[0]), sum(sums[1])
-    return "neither" if first == second else said[0] if first > second else said[1]

@@ -19,7 +19,7 @@ import msgspec
 
 from orderflow.market.errors import InvalidArgument, NoData
 from orderflow.market.events import HOUR, MS, Nanos
-from orderflow.market.instruments import MARKETS
+from orderflow.market.instruments import COLLECTED, MARKETS
 from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, PNG, Answer, Source
 from orderflow.tools.context import Context, History, Hole, Latest
 from orderflow.tools.signature import IS_INSTANT, Parameter, argument_docs, flat, parameters
@@ -28,12 +28,18 @@ from orderflow.tools.times import instant
 if TYPE_CHECKING:
     from orderflow.tools.catalogue import Catalogue
 
-__all__ = ["Ask", "Context", "Instant", "Latest", "Parameter", "Tool", "VenueId", "tool"]
+__all__ = ["AnyVenueId", "Ask", "Context", "Instant", "Latest", "Parameter", "Tool", "VenueId", "tool"]
 
-VenueId: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(MARKETS)})]
+VenueId: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(COLLECTED)})]
+AnyVenueId: TypeAlias = Annotated[
+    str, msgspec.Meta(extra_json_schema={"enum": list(MARKETS)})
+]  # asked alone, too
 
 # A time in any of the forms that `times` reads; a tool is given it as text, in epoch milliseconds.
 Instant: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema=IS_INSTANT)]
+
+# How far a long answer is: what is done, of how much where that is known, and in words. From any thread.
+Tell: TypeAlias = Callable[[float, float | None, str], None]
 
 MOST_CHARACTERS = 350  # of a description: a host's list is read whole, before any question
 
@@ -67,9 +73,16 @@ LOOK_DOCS = {
 DRAWS = "Draws a PNG beside its numbers."  # what the description of such a tool ends with
 
 
+def untold(done: float, of: float | None, said: str, /) -> None:
+    """Tell nobody: the caller does not ask how far the answer is."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """One call: the context, what the doors know, and one instant that is `now` throughout."""
+    """One call: the context, what the doors know, and one instant that is `now` throughout.
+
+    An answer that takes a while says how far it is with `tell(done, of, said)`; most callers do not listen.
+    """
 
     context: Context
     catalogue: "Catalogue"
@@ -77,6 +90,7 @@ class Ask:
     now: Nanos
     common: Mapping[str, Any] = field(default_factory=dict[str, Any])  # format, max_tokens, next as given
     look: Look = field(default_factory=Look)  # of the picture, where the tool draws one
+    tell: Tell = untold
 
     @property
     def latest(self) -> Latest:
@@ -131,6 +145,7 @@ class Tool:
     passes_on: bool = False  # its answer is another tool's, to whom the common arguments belong
     asks_store: bool = False  # its answer takes a while: doors have it made beside their loop
     draws: bool = False  # its answer has a picture
+    lasts_s: float = 0.0  # so long it may watch before it answers: doors wait as much longer
 
     @property
     def description(self) -> str:
@@ -264,6 +279,7 @@ def tool(
     passes_on: bool = False,
     asks_store: bool = False,
     draws: bool = False,
+    lasts_s: float = 0.0,
 ) -> Callable[[Function], Tool]:
     """Make a tool of a typed function `(ask, …) -> Answer`; the function's name is the tool's.
 
@@ -297,6 +313,7 @@ def tool(
             passes_on=passes_on,
             asks_store=asks_store,
             draws=draws,
+            lasts_s=lasts_s,
         )
 
     return declare

@@ -24,7 +24,7 @@ Times   `cts` and `T`, the matching engine's, where a frame has them; else `ts`,
 """
 
 from orderflow.venues import bybit
-from orderflow.venues.bybit import rest, socket
+from orderflow.venues.bybit import asked, rest, socket
 from orderflow.venues.spec import BookRule, Channel, Hosts, Limits, Venue
 
 VENUE = "bybit_futures"
@@ -59,6 +59,7 @@ BYBIT_FUTURES = Venue(
         Channel("candles", ("candles",), "kline.1.{symbol}", "public", silent_after_s=300),
     ),
     endpoints=rest.endpoints(VENUE, "linear"),
+    questions=asked.LINEAR,
     buckets=bybit.BUCKETS,
     decode=socket.decoder(VENUE),
     subscribe=bybit.subscribe,
@@ -75,6 +76,7 @@ BYBIT_FUTURES = Venue(
     no_past=rest.no_past("linear"),
     keepalive=bybit.KEEPALIVE,
     crossed_is_lost=True,
+    foreign={"/v5/market/historical-volatility": "options", "/v5/market/new-delivery-price": "options"},
     notes={
         "liquidations": "the price is that at which the position is bankrupt, not that of the fill",
         "open_interest": "one side: the venue's own figure counts both",

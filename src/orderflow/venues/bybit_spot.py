@@ -10,7 +10,7 @@ Times   `cts` and `T`, the matching engine's, where a frame has them; else `ts`,
 """
 
 from orderflow.venues import bybit
-from orderflow.venues.bybit import rest, socket
+from orderflow.venues.bybit import asked, rest, socket
 from orderflow.venues.spec import BookRule, Channel, Hosts, Limits, Venue
 
 VENUE = "bybit_spot"
@@ -38,6 +38,7 @@ BYBIT_SPOT = Venue(
         Channel("candles", ("candles",), "kline.1.{symbol}", "public", silent_after_s=300),
     ),
     endpoints=rest.endpoints(VENUE, "spot"),
+    questions=asked.SPOT,
     buckets=bybit.BUCKETS,
     decode=socket.decoder(VENUE),
     subscribe=bybit.subscribe,

@@ -23,6 +23,8 @@ import msgspec
 
 from orderflow.market.errors import VenueChanged
 from orderflow.market.events import SECOND, Control, Event, Instrument, Nanos, Quote
+from orderflow.market.facts import LastPrice
+from orderflow.venues.questions import Question
 from orderflow.venues.spec import (
     BookRule,
     Bucket,
@@ -36,7 +38,6 @@ from orderflow.venues.spec import (
     Query,
     Refusals,
     Venue,
-    leaves_out,
     left_out,
 )
 
@@ -100,6 +101,17 @@ class _Update(msgspec.Struct, gc=False):
     parsed: list[_Feed] | None
 
 
+class _Mean(msgspec.Struct, gc=False):
+    id: str
+    start_timestamp: int
+    end_timestamp: int
+    twap: _Price
+
+
+class _Means(msgspec.Struct, gc=False):
+    parsed: list[_Mean] | None
+
+
 class _Attributes(msgspec.Struct, gc=False):
     symbol: str
     base: str = ""
@@ -112,6 +124,7 @@ class _Listed(msgspec.Struct, gc=False):
 
 
 _UPDATE = msgspec.json.Decoder(_Update, strict=False)
+_MEANS = msgspec.json.Decoder(_Means, strict=False)
 _LISTING = msgspec.json.Decoder(list[_Listed])
 
 _ENDINGS = (b"Connection timeout reached", b"Slow consumer")
@@ -136,11 +149,10 @@ def decode(payload: bytes, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
 
 
 def _quote(one: _Feed, ts_recv: Nanos, memory: Memory) -> Quote:
-    known = memory.contracts.get(one.id)
     said = one.price
     return Quote(
         VENUE,
-        _SYMBOLS.get(one.id, one.id) if known is None else known.symbol,
+        _symbol(one.id, memory),
         said.publish_time * SECOND,
         ts_recv,
         None,
@@ -151,6 +163,11 @@ def _quote(one: _Feed, ts_recv: Nanos, memory: Memory) -> Quote:
         _scaled(said.price, said.expo),
         _scaled(said.conf, said.expo),
     )
+
+
+def _symbol(id: str, memory: Memory) -> str:
+    known = memory.contracts.get(id)
+    return _SYMBOLS.get(id, id) if known is None else known.symbol
 
 
 def _scaled(mantissa: int, expo: int) -> float:
@@ -193,13 +210,37 @@ def _prices(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequen
     return decode(body, ts_recv, memory)
 
 
+def _latest(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
+    """Return the prices that are asked for, as quotes and as prices without more."""
+    quotes = [one for one in decode(body, ts_recv, memory) if isinstance(one, Quote)]
+    alone = [
+        LastPrice(VENUE, one.symbol, one.ts_event, ts_recv, one.mid, "mid")
+        for one in quotes
+        if one.mid is not None
+    ]
+    return [*quotes, *alone] or [left_out(VENUE, "", ts_recv, "a signed update without its parsed prices")]
+
+
+def _means(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
+    """Return means over a window; its end is their time."""
+    return [
+        LastPrice(
+            *(VENUE, _symbol(one.id, memory), one.end_timestamp * SECOND, ts_recv),
+            _scaled(one.twap.price, one.twap.expo),
+            "average",
+            (one.end_timestamp - one.start_timestamp) / 60,
+        )
+        for one in _MEANS.decode(body).parsed or ()
+    ] or [left_out(VENUE, "", ts_recv, "a signed update without its parsed means")]
+
+
 _UPDATES = "/v2/updates/price"
 _WANTED = {"parsed": "true", "ignore_invalid_price_ids": "true"}
 _OF_SYMBOL = {"ids[]": "{symbol}"}
 
 ENDPOINTS = (
     Endpoint("instruments", "/v2/price_feeds", _listing, {"asset_type": "crypto"}, cache_s=3600),
-    Endpoint("latest", f"{_UPDATES}/latest", _prices, _WANTED, ("ids[]",), of_symbol=_OF_SYMBOL),
+    Endpoint("latest", f"{_UPDATES}/latest", _latest, _WANTED, ("ids[]",), of_symbol=_OF_SYMBOL),
     # the prices of a second; recordings of the stream itself (…/stream) are read by it, too
     Endpoint(
         "then",
@@ -212,10 +253,21 @@ ENDPOINTS = (
     Endpoint(
         "mean",
         "/v2/updates/twap/{window_s}/latest",
-        leaves_out(VENUE, "no stream for means over time"),
+        _means,
+        _WANTED,
         needs=("ids[]", "window_s"),
         of_symbol=_OF_SYMBOL,
     ),
+)
+
+_NO_BOOK = "a reference in USD, not a market: neither bid nor ask"
+_WINDOW_S = 300
+
+QUESTIONS = (
+    Question(name="price", endpoint="latest", note=_NO_BOOK),
+    Question(name="quote", endpoint="latest", note=_NO_BOOK),
+    Question(name="average_price", endpoint="mean", params={"window_s": str(_WINDOW_S)}),
+    Question(name="instruments", endpoint="instruments", of="venue", keeps_s=60.0),
 )
 
 # ── The venue ─────────────────────────────────────────────────────────────────────────────────
@@ -254,6 +306,7 @@ PYTH = Venue(
         required="Pyth needs an API key since 26 Aug 2026: set PYTH_API_KEY",
     ),
     address=address,
+    questions=QUESTIONS,
     needs_contracts=True,
     notes={"prices": "a reference in USD, not a market: mid_price is told, bid and ask are not; no spread"},
 )

@@ -20,6 +20,7 @@ from orderflow.market.errors import ProtocolRetired, UnsupportedByVenue, VenueCh
 from orderflow.market.events import Event, Ignored, Instrument, LevelText, Nanos
 from orderflow.market.instruments import MARKETS, Market
 from orderflow.venues import tables
+from orderflow.venues.questions import Question
 
 
 class Contract(msgspec.Struct, frozen=True):
@@ -200,9 +201,10 @@ class Endpoint(msgspec.Struct, frozen=True):
     """A public REST request: path, fixed and needed parameters, its weight and what the body means.
 
     The path may hold parameters, `/products/{product_id}/book`. `of_symbol` are the parameters that name
-    a symbol, as templates like a channel's. With `body` the request is a POST of what it returns for
-    the parameters; its address is then kept with the parameters as a query. Where several endpoints
-    share a path, an answer is that of the first whose `when` its query has.
+    a symbol, as templates like a channel's; one that answers about all symbols where none is named weighs
+    `weight_of_all` then. With `body` the request is a POST of what it returns for the parameters; its
+    address is then kept with the parameters as a query. Where several endpoints share a path, an answer
+    is that of the first whose `when` its query has.
     """
 
     name: str
@@ -217,6 +219,13 @@ class Endpoint(msgspec.Struct, frozen=True):
     host: str = ""  # "" is `Hosts.rest`, else a key of `Hosts.more`
     body: Callable[[Query], bytes] | None = None
     when: dict[str, str] = {}
+    weight_of_all: float | None = None
+
+    def weighs(self, query: Query) -> float:
+        """Return what a request weighs."""
+        if self.weight_of_all is None or any(name in query for name in self.of_symbol):
+            return self.weight
+        return self.weight_of_all
 
 
 class Poll(msgspec.Struct, frozen=True):
@@ -243,6 +252,7 @@ class Refusals(msgspec.Struct, frozen=True):
     limited_codes: frozenset[str] = frozenset()
     unavailable_codes: frozenset[str] = frozenset()
     unknown_symbol_codes: frozenset[str] = frozenset()
+    key_codes: frozenset[str] = frozenset()  # of an endpoint that wants a key, where others want none
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -351,6 +361,7 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True):
     ends: tuple[date, str] | None = None  # when the venue switches this protocol off, and what to do then
     notes: dict[str, str] = {}  # stream → what a reader must know (a lower bound, a delay)
     cannot: dict[str, str] = {}  # stream of its market that it does not publish → why; it stays empty
+    questions: tuple[Question, ...] = ()  # what it is asked by tools, and how
     history: tuple[History, ...] = ()
     archives: tuple[Archive, ...] = ()
     no_past: dict[str, str] = {}  # stream → why it has none, where one might look for it
@@ -358,6 +369,15 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def market(self) -> Market:
         return MARKETS[self.name]
+
+    @property
+    def collects(self) -> bool:
+        """Tell whether it has streams to collect; some markets are only asked."""
+        return bool(self.market.streams)
+
+    def asked(self, question: str) -> tuple[Question, ...]:
+        """Return how it is asked; nothing where it does not answer that."""
+        return tuple(one for one in self.questions if one.name == question)
 
     def with_key(self, key: str | None) -> "Venue":
         """Return the venue with a key in its headers, where it asks for one and one is given."""

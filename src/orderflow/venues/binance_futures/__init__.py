@@ -17,6 +17,8 @@ Times   `T`, the matching engine's, where a frame has it; else `E`, when the fra
 """
 
 from orderflow.venues import binance
+from orderflow.venues.binance_futures.asked import QUESTIONS
+from orderflow.venues.binance_futures.facts import FACTS
 from orderflow.venues.binance_futures.rest import ARCHIVES, ENDPOINTS, PAST, TABLES
 from orderflow.venues.binance_futures.socket import VENUE, decode
 from orderflow.venues.spec import BookRule, Bucket, Channel, Hosts, Limits, Poll, Venue
@@ -59,7 +61,8 @@ BINANCE_FUTURES = Venue(
         Channel("ticker", ("ticker_24h",), "{lower}@ticker", "market", silent_after_s=120),
         Channel("candles", ("candles",), "{lower}@kline_1m", "market", silent_after_s=300),
     ),
-    endpoints=ENDPOINTS,
+    endpoints=(*ENDPOINTS, *FACTS),
+    questions=QUESTIONS,
     buckets=(
         Bucket("weight", 2400, 60, "x-mbx-used-weight-1m"),
         Bucket("data", 1000, 300),

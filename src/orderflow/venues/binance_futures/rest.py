@@ -102,8 +102,8 @@ def _premium_index(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) ->
     events: list[Event] = []
     for one in said if isinstance(said, list) else [said]:
         ts_event = None if one.time is None else one.time * MS
-        events.append(MarkPrice(VENUE, one.symbol, ts_event, ts_recv, one.markPrice, one.indexPrice))
-        if one.indexPrice is not None:
+        events.append(MarkPrice(VENUE, one.symbol, ts_event, ts_recv, one.markPrice, one.indexPrice or None))
+        if one.indexPrice:
             events.append(IndexPrice(VENUE, one.symbol, ts_event, ts_recv, one.indexPrice))
         if one.nextFundingTime and one.lastFundingRate:
             rate, next_ts = float(one.lastFundingRate), one.nextFundingTime * MS
@@ -196,9 +196,6 @@ def _server_time(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> S
     return binance.server_time(VENUE, body, ts_recv)
 
 
-_HISTORY = "futures/data"
-_RATIO = "no stream for long/short ratios"
-
 ENDPOINTS = (
     Endpoint("ping", "/fapi/v1/ping", leaves_out(VENUE, "a ping says nothing")),
     Endpoint("time", "/fapi/v1/time", _server_time),
@@ -234,7 +231,7 @@ ENDPOINTS = (
         ("symbol",),
         weight=5,
     ),
-    Endpoint("premium_index", "/fapi/v1/premiumIndex", _premium_index, needs=("symbol",)),
+    Endpoint("premium_index", "/fapi/v1/premiumIndex", _premium_index, weight_of_all=10),
     Endpoint(
         "funding_history",
         "/fapi/v1/fundingRate",
@@ -247,7 +244,7 @@ ENDPOINTS = (
     Endpoint("open_interest", "/fapi/v1/openInterest", _open_interest, needs=("symbol",)),
     Endpoint(
         "open_interest_history",
-        f"/{_HISTORY}/openInterestHist",
+        "/futures/data/openInterestHist",
         _open_interest_history,
         {"period": "5m", "limit": "500"},
         ("symbol",),
@@ -257,37 +254,27 @@ ENDPOINTS = (
         "ticker",
         "/fapi/v1/ticker/24hr",
         lambda body, query, ts, memory: binance.days(VENUE, body, ts),
-        needs=("symbol",),
+        weight_of_all=40,
     ),
-    Endpoint("best", "/fapi/v1/ticker/bookTicker", _best, needs=("symbol",), weight=2),
+    Endpoint("best", "/fapi/v1/ticker/bookTicker", _best, weight=2, weight_of_all=5),
     Endpoint(
         "price_v1",
         "/fapi/v1/ticker/price",
-        leaves_out(VENUE, "the best quote says more than the last price"),
+        leaves_out(VENUE, "another version says it too"),
         needs=("symbol",),
     ),
     *(
-        Endpoint(path.rsplit("/", 1)[-1], path, leaves_out(VENUE, reason), needs=("symbol",), bucket=bucket)
-        for path, reason, bucket in (
-            ("/fapi/v2/ticker/price", "the best quote says more than the last price", "weight"),
-            ("/fapi/v1/rpiDepth", "a book with retail orders; the plain book is kept", "weight"),
-            ("/fapi/v1/historicalTrades", "needs a key", "weight"),
-            ("/fapi/v1/continuousKlines", "the same bars as klines", "weight"),
-            ("/fapi/v1/indexPriceKlines", "no stream for candles of the index", "weight"),
-            ("/fapi/v1/markPriceKlines", "no stream for candles of the mark price", "weight"),
-            ("/fapi/v1/premiumIndexKlines", "no stream for candles of the premium", "weight"),
-            ("/fapi/v1/constituents", "no stream for an index's parts", "weight"),
-            ("/fapi/v1/indexInfo", "no stream for an index's parts", "weight"),
-            ("/fapi/v1/assetIndex", "no stream for asset indices", "weight"),
-            ("/fapi/v1/insuranceBalance", "no stream for the insurance fund", "weight"),
-            ("/fapi/v1/symbolAdlRisk", "no stream for the risk of deleveraging", "weight"),
-            ("/fapi/v1/tradingSchedule", "no stream for trading sessions", "weight"),
-            (f"/{_HISTORY}/topLongShortPositionRatio", _RATIO, "data"),
-            (f"/{_HISTORY}/topLongShortAccountRatio", _RATIO, "data"),
-            (f"/{_HISTORY}/globalLongShortAccountRatio", _RATIO, "data"),
-            (f"/{_HISTORY}/takerlongshortRatio", "no stream for taker volume; trades say it", "data"),
-            (f"/{_HISTORY}/basis", "no stream for the basis; mark prices say it", "data"),
-            (f"/{_HISTORY}/delivery-price", "no stream for delivery prices", "data"),
+        Endpoint(path.rsplit("/", 1)[-1], path, leaves_out(VENUE, reason), needs=("symbol",))
+        for path, reason in (
+            ("/fapi/v1/rpiDepth", "a book with retail orders; the plain book is kept"),
+            ("/fapi/v1/historicalTrades", "needs a key"),
+            ("/fapi/v1/continuousKlines", "the same bars as klines"),
+            ("/fapi/v1/indexPriceKlines", "no stream for candles of the index"),
+            ("/fapi/v1/markPriceKlines", "no stream for candles of the mark price"),
+            ("/fapi/v1/premiumIndexKlines", "no stream for candles of the premium"),
+            ("/fapi/v1/constituents", "no stream for an index's parts"),
+            ("/fapi/v1/symbolAdlRisk", "no stream for the risk of deleveraging"),
+            ("/fapi/v1/tradingSchedule", "no stream for trading sessions"),
         )
     ),
 )

@@ -1,4 +1,4 @@
-"""What both Bybit markets have in common: how they are asked, what they allow, how they refuse.
+"""What all Bybit markets have in common: how they are asked, what they allow, how they refuse.
 
 Docs    https://bybit-exchange.github.io/docs/v5/intro
 One protocol (V5) for all markets: the category stands in a socket's address and in a REST parameter, and
@@ -35,10 +35,11 @@ def _ping(now: Nanos) -> bytes:
 KEEPALIVE = Keepalive(every_s=20, message=_ping)  # WebSocket pings alone do not keep a connection
 DEAD_AFTER_S = 45.0  # each of our pings is answered at once: two of them were not
 
-# 500 connections in five minutes and 600 requests in five seconds are what one address may make. Both
-# markets are at the same hosts, and each of the two forms keeps to less than half.
+# 500 connections in five minutes and 600 requests in five seconds are what one address may make. All
+# markets are at the same hosts, and together their forms keep to less.
 CONNECTS_PER_MINUTE = 40.0
 BUCKETS = (Bucket("weight", 250, 5),)
+OPTION_BUCKETS = (Bucket("weight", 90, 5),)
 
 # ── How they refuse ───────────────────────────────────────────────────────────────────────────
 

@@ -1,8 +1,8 @@
 """What Bybit answers over REST: one table of endpoints, made for each category."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal
 
 import msgspec
 
@@ -23,29 +23,19 @@ from orderflow.market.events import (
     Quote,
     Trade,
 )
-from orderflow.venues.bybit import tickers
+from orderflow.market.facts import LastPrice
+from orderflow.venues.bybit import facts, tickers
+from orderflow.venues.bybit.envelope import Category, Meaning, Said, enveloped
 from orderflow.venues.bybit.socket import FULL_BOOK, INTERVALS, RETAIL_BOOK, block_trade
 from orderflow.venues.spec import (
     EVERY_FIVE_MINUTES,
     SETTLED,
-    Answer,
     Endpoint,
     History,
-    Memory,
-    Query,
     leaves_out,
-    left_out,
 )
 
-Category: TypeAlias = Literal["linear", "spot"]
-
 # ── What REST answers ─────────────────────────────────────────────────────────────────────────
-
-
-class _Envelope(msgspec.Struct):
-    retCode: int
-    result: msgspec.Raw = msgspec.Raw(b"{}")
-    time: int | None = None
 
 
 class _Time(msgspec.Struct):
@@ -139,17 +129,6 @@ class _Listing(msgspec.Struct):
     list: list[_Listed]
 
 
-class _Asked(NamedTuple):
-    """A result, and what its events need besides."""
-
-    venue: str
-    result: msgspec.Raw
-    query: Query
-    sent: Nanos | None  # when the venue answered
-    ts_recv: Nanos
-
-
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
 _TIME = msgspec.json.Decoder(_Time, strict=False)
 _BOOK = msgspec.json.Decoder(_Book, strict=False)
 _TRADES = msgspec.json.Decoder(_Trades, strict=False)
@@ -160,28 +139,11 @@ _INTERESTS = msgspec.json.Decoder(_Interests, strict=False)
 _LISTING = msgspec.json.Decoder(_Listing, strict=False)
 
 
-def _answer(venue: str, category: Category, meaning: Callable[[_Asked], Sequence[Event]]) -> Answer:
-    """Return the decoder of a body: the envelope is looked at here, the result by `meaning`."""
-
-    def decode(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
-        said = _ENVELOPE.decode(body)
-        symbol = query.get("symbol", "")
-        if said.retCode != 0:
-            return (left_out(venue, symbol, ts_recv, f"an error answer: {said.retCode}"),)
-        asked = query.get("category", category)
-        if asked != category:
-            return (left_out(venue, symbol, ts_recv, f"another market: {asked}"),)
-        sent = None if said.time is None else said.time * MS
-        return meaning(_Asked(venue, said.result, query, sent, ts_recv))
-
-    return decode
-
-
-def _time(asked: _Asked) -> Sequence[Event]:
+def _time(asked: Said) -> Sequence[Event]:
     return (Control(asked.venue, "", _TIME.decode(asked.result).timeNano, asked.ts_recv, "pong"),)
 
 
-def _depth(asked: _Asked) -> Sequence[Event]:
+def depth_of(asked: Said) -> Sequence[Event]:
     """Decode a book: a picture by itself, since its `u` is that of the stream of 1000 levels."""
     said = _BOOK.decode(asked.result)
     depth = max(len(said.b), len(said.a))
@@ -191,7 +153,7 @@ def _depth(asked: _Asked) -> Sequence[Event]:
     )
 
 
-def _trades(asked: _Asked) -> Sequence[Event]:
+def _trades(asked: Said) -> Sequence[Event]:
     return [
         block_trade(asked.venue, one.symbol, one.time * MS, asked.ts_recv)
         if one.isBlockTrade
@@ -206,7 +168,7 @@ def _trades(asked: _Asked) -> Sequence[Event]:
     ]
 
 
-def _candles(asked: _Asked) -> Sequence[Event]:
+def _candles(asked: Said) -> Sequence[Event]:
     """Decode bars, newest first; one is closed once its last instant was past when the venue answered.
 
     Where that is unknown, the newest of the list counts as open. An open bar has no time of the venue's.
@@ -247,9 +209,11 @@ def bar_ends(start_ms: int, interval: str) -> Nanos:
     return start_ms * MS + length - MS
 
 
-def _tickers(asked: _Asked) -> Sequence[Event]:
+def _tickers(asked: Said) -> Sequence[Event]:
     found: list[Event] = []
     for one in _DAYS.decode(asked.result).list:
+        if one.lastPrice:
+            found.append(LastPrice(asked.venue, one.symbol, asked.sent, asked.ts_recv, float(one.lastPrice)))
         bid, bid_size, ask, ask_size = (
             float(text) or None if text else None
             for text in (one.bid1Price, one.bid1Size, one.ask1Price, one.ask1Size)
@@ -263,7 +227,7 @@ def _tickers(asked: _Asked) -> Sequence[Event]:
     return found
 
 
-def _funding_history(asked: _Asked) -> Sequence[Event]:
+def _funding_history(asked: Said) -> Sequence[Event]:
     return [
         Funding(
             asked.venue,
@@ -277,7 +241,7 @@ def _funding_history(asked: _Asked) -> Sequence[Event]:
     ]
 
 
-def _open_interest(asked: _Asked) -> Sequence[Event]:
+def _open_interest(asked: Said) -> Sequence[Event]:
     said = _INTERESTS.decode(asked.result)
     return [
         OpenInterest(
@@ -294,7 +258,7 @@ def _open_interest(asked: _Asked) -> Sequence[Event]:
 _CONTRACTS = {"LinearPerpetual": "perpetual", "LinearFutures": "future", "": "spot"}
 
 
-def _instruments(asked: _Asked) -> Sequence[Event]:
+def _instruments(asked: Said) -> Sequence[Event]:
     """Decode the listing. A contract counts one base coin, where 1000PEPE is such a coin."""
     found: list[Event] = []
     for one in _LISTING.decode(asked.result).list:
@@ -336,24 +300,24 @@ def endpoints(venue: str, category: Category) -> tuple[Endpoint, ...]:
     def kept(
         name: str,
         path: str,
-        meaning: Callable[[_Asked], Sequence[Event]],
+        meaning: Meaning,
         *needs: str,
         cache_s: float = 0.0,
         **params: str,
     ) -> Endpoint:
         every = {"category": category, **params}
         return Endpoint(
-            name, f"/v5/market/{path}", _answer(venue, category, meaning), every, needs, cache_s=cache_s
+            name, f"/v5/market/{path}", enveloped(venue, category, meaning), every, needs, cache_s=cache_s
         )
 
     def unkept(name: str, path: str, reason: str, *needs: str, **params: str) -> Endpoint:
         return Endpoint(name, f"/v5/{path}", leaves_out(venue, reason), params, needs)
 
     common = (
-        Endpoint("time", "/v5/market/time", _answer(venue, category, _time)),
+        Endpoint("time", "/v5/market/time", enveloped(venue, category, _time)),
         kept("instruments", "instruments-info", _instruments, cache_s=3600, status="Trading", limit="1000"),
         kept("candles", "kline", _candles, "symbol", interval="1", limit="1000"),
-        kept("depth", "orderbook", _depth, "symbol", limit="200"),
+        kept("depth", "orderbook", depth_of, "symbol", limit="200"),
         kept("trades", "recent-trade", _trades, "symbol", limit="1000" if category == "linear" else "60"),
         kept("tickers", "tickers", _tickers),
         unkept("full_depth", "market/full_orderbook", FULL_BOOK, "symbol", category=category),
@@ -361,12 +325,11 @@ def endpoints(venue: str, category: Category) -> tuple[Endpoint, ...]:
         unkept(
             "price_limit", "market/price-limit", "no stream for price limits", "symbol", category=category
         ),
-        unkept("announcements", "announcements/index", "no stream for notices of the venue", locale="en-US"),
+        *facts.of_the_venue(venue, category),
     )
     if category == "spot":
         return common
     bars = {"category": category, "interval": "60", "limit": "200"}
-    option = {"category": "option"}
     return (
         *common,
         kept("funding_history", "funding/history", _funding_history, "symbol", limit="200"),
@@ -382,31 +345,12 @@ def endpoints(venue: str, category: Category) -> tuple[Endpoint, ...]:
             "symbol",
             **bars,
         ),
-        unkept(
-            *("account_ratio", "market/account-ratio", "no stream for long/short ratios", "symbol"),
-            category=category,
-            period="1h",
-            limit="500",
-        ),
-        unkept("insurance", "market/insurance", "no stream for the insurance fund"),
-        unkept("risk_limit", "market/risk-limit", "no stream for risk limits", category=category),
+        *facts.of_contracts(venue),
         unkept(
             "index_components", "market/index-price-components", "no stream for an index's parts", "indexName"
         ),
         unkept("deleveraging", "market/adlAlert", "no stream for the risk of deleveraging"),
-        unkept(
-            *("volatility", "market/historical-volatility", "no stream for volatility of the past"),
-            "baseCoin",
-            **option,
-        ),
-        unkept("deliveries", "market/delivery-price", "no stream for delivery prices", **option),
-        unkept(
-            "option_deliveries",
-            "market/new-delivery-price",
-            "no stream for delivery prices",
-            "baseCoin",
-            **option,
-        ),
+        unkept("deliveries", "market/delivery-price", "no stream for delivery prices", category=category),
         unkept("fee_groups", "market/fee-group-info", "no stream for fees", productType="DERIVATIVES"),
     )
 

@@ -21,6 +21,7 @@ import msgspec
 from orderflow.market.errors import VenueChanged
 from orderflow.market.events import Event, Nanos
 from orderflow.venues.cme_futures import sources
+from orderflow.venues.cme_futures.asked import CHART, QUESTIONS
 from orderflow.venues.cme_futures.sources import VENUE, YAHOO
 from orderflow.venues.spec import (
     BookRule,
@@ -86,6 +87,7 @@ CME_FUTURES = Venue(
         limited_codes=frozenset({"Too Many Requests"}),
         unknown_symbol_codes=frozenset({"Not Found"}),
     ),
+    questions=QUESTIONS,
     tables=sources.TABLES,
     foreign={"/CmeWS/": "cmegroup.com itself, whose terms forbid programs"},
     notes={
@@ -103,6 +105,7 @@ def with_chart(venue: Venue = CME_FUTURES, every_s: float = 60.0) -> Venue:
     return msgspec.structs.replace(
         venue,
         polls=(*venue.polls, Poll("chart", max(every_s, 60.0), ("ticker_24h", "candles"))),
+        questions=(*venue.questions, *CHART),
         headers=venue.headers | {"User-Agent": "Mozilla/5.0 (compatible; crypto-orderflow)"},
         notes=venue.notes | {"ticker_24h": _DELAYED, "candles": _DELAYED},
         cannot={"prices": _FROM_FILES},

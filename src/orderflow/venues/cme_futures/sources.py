@@ -272,8 +272,8 @@ _REPORT = {
 YAHOO = "yahoo"
 
 ENDPOINTS = (
-    Endpoint("positions", "/resource/gpe5-46if.json", _positions, _REPORT, cache_s=3600),
-    Endpoint("legacy_positions", "/resource/6dca-aqww.json", _positions, _REPORT, cache_s=3600),
+    Endpoint("positions", "/resource/gpe5-46if.json", _positions, _REPORT, cache_s=3600, of_symbol={}),
+    Endpoint("legacy_positions", "/resource/6dca-aqww.json", _positions, _REPORT, cache_s=3600, of_symbol={}),
     Endpoint(
         "chart",
         "/v8/finance/chart/{ticker}",

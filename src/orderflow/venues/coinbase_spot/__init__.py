@@ -22,6 +22,7 @@ Times   The matching engine's, to the microsecond; where it is the year 1 or 197
 """
 
 from orderflow.venues.coinbase_spot import rest, socket
+from orderflow.venues.coinbase_spot.asked import QUESTIONS
 from orderflow.venues.coinbase_spot.words import ADVANCED, EXCHANGE, VENUE, native
 from orderflow.venues.spec import BookRule, Bucket, Channel, Hosts, Keepalive, Limits, Refusals, Venue
 
@@ -87,6 +88,7 @@ COINBASE_SPOT = Venue(
     head_bytes=socket.HEAD_BYTES,
     heard=socket.heard,
     consecutive_trades=True,
+    questions=QUESTIONS,
     history=rest.PAST,
     crossed_is_lost=True,
     notes={

@@ -11,31 +11,20 @@ from orderflow.market.events import (
     BookUpdate,
     Control,
     Event,
-    Instrument,
     Level,
     Nanos,
     Quote,
     Ticker,
     Trade,
 )
-from orderflow.venues.coinbase_spot import advanced
+from orderflow.market.facts import LastPrice
+from orderflow.venues.coinbase_spot import advanced, products
 from orderflow.venues.coinbase_spot.words import ADVANCED, VENUE, nanos, number, unified
-from orderflow.venues.spec import Endpoint, History, Memory, Query, leaves_out, left_out
+from orderflow.venues.spec import Endpoint, History, Memory, Query, left_out
 
 _PRODUCT = {"product_id": "{symbol}"}
 
 # ── What they say ─────────────────────────────────────────────────────────────────────────────
-
-
-class _Product(msgspec.Struct):
-    id: str
-    base_currency: str
-    quote_currency: str
-    status: str = ""
-    trading_disabled: bool = False
-    quote_increment: str = ""
-    base_increment: str = ""
-    min_market_funds: str = ""
 
 
 class _Ticker(msgspec.Struct):
@@ -70,24 +59,6 @@ class _Match(msgspec.Struct):
 
 class _Time(msgspec.Struct):
     iso: str
-
-
-class _Listed(msgspec.Struct):
-    product_id: str
-    product_type: str = "SPOT"
-    base_currency_id: str = ""
-    quote_currency_id: str = ""
-    status: str = ""
-    is_disabled: bool = False
-    trading_disabled: bool = False
-    price_increment: str = ""
-    base_increment: str = ""
-    quote_min_size: str = ""
-    alias: str = ""
-
-
-class _Products(msgspec.Struct):
-    products: list[_Listed]
 
 
 class _Level(msgspec.Struct):
@@ -127,16 +98,12 @@ class _Complaint(msgspec.Struct):
     errors: list[_Error] = []
 
 
-_PRODUCTS = msgspec.json.Decoder(list[_Product], strict=False)
-_ONE_PRODUCT = msgspec.json.Decoder(_Product, strict=False)
 _TICKER = msgspec.json.Decoder(_Ticker, strict=False)
 _STATS = msgspec.json.Decoder(_Stats, strict=False)
 _BOOK = msgspec.json.Decoder(_Book, strict=False)
 _MATCHES = msgspec.json.Decoder(list[_Match], strict=False)
 _CANDLES = msgspec.json.Decoder(list[tuple[int, float, float, float, float, float]], strict=False)
 _TIME = msgspec.json.Decoder(_Time)
-_LISTED = msgspec.json.Decoder(_Products, strict=False)
-_ONE_LISTED = msgspec.json.Decoder(_Listed, strict=False)
 _PRODUCT_BOOK = msgspec.json.Decoder(_ProductBook, strict=False)
 _PRINTS = msgspec.json.Decoder(_Prints, strict=False)
 _BARS = msgspec.json.Decoder(_Bars, strict=False)
@@ -153,86 +120,21 @@ def _symbol(query: Query) -> str:
     return unified(query.get("product_id", ""))
 
 
-def _products(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
-    said = _PRODUCTS.decode(body)
-    there = {one.id for one in said}
-    kept = [one for one in said if not _is_alias(one, there)]
-    return [_product(one, ts_recv) for one in kept] or _nothing(ts_recv)
-
-
-def _one_product(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
-    return (_product(_ONE_PRODUCT.decode(body), ts_recv),)
-
-
-def _is_alias(one: _Product, there: set[str]) -> bool:
-    """Tell whether it is the book in dollars under a further name, as nearly all USDC products are."""
-    return one.quote_currency == "USDC" and f"{one.base_currency}-USD" in there
-
-
-def _product(one: _Product, ts_recv: Nanos) -> Instrument:
-    return Instrument(
-        VENUE,
-        unified(one.id),
-        None,
-        ts_recv,
-        native=one.id,
-        kind="spot",
-        base=one.base_currency,
-        quote=one.quote_currency,
-        status=one.status,
-        trading=one.status == "online" and not one.trading_disabled,
-        tick=number(one.quote_increment),
-        lot=number(one.base_increment),
-        min_notional=number(one.min_market_funds),
-    )
-
-
-def _listed(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
-    said = _LISTED.decode(body).products
-    return [found for one in said for found in _spot(one, ts_recv)] or _nothing(ts_recv)
-
-
-def _one_listed(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
-    return _spot(_ONE_LISTED.decode(body), ts_recv) or _nothing(ts_recv)
-
-
-def _spot(one: _Listed, ts_recv: Nanos) -> list[Event]:
-    if one.product_type != "SPOT" or one.alias:
-        return []
-    return [
-        Instrument(
-            VENUE,
-            unified(one.product_id),
-            None,
-            ts_recv,
-            native=one.product_id,
-            kind="spot",
-            base=one.base_currency_id,
-            quote=one.quote_currency_id,
-            status=one.status,
-            trading=one.status == "online" and not (one.is_disabled or one.trading_disabled),
-            tick=number(one.price_increment),
-            lot=number(one.base_increment),
-            min_notional=number(one.quote_min_size),
-        )
-    ]
-
-
-def _nothing(ts_recv: Nanos) -> list[Event]:
-    return [left_out(VENUE, "", ts_recv, "no spot product, or further names of products alone")]
-
-
 def _ticker(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     said = _TICKER.decode(body)
     symbol, ts = _symbol(query), nanos(said.time)
     return (
         Quote(VENUE, symbol, ts, ts_recv, number(said.bid), None, number(said.ask), None),
         Ticker(VENUE, symbol, ts, ts_recv, last=said.price, volume=number(said.volume)),
+        LastPrice(VENUE, symbol, ts, ts_recv, said.price),
     )
 
 
 def _stats(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
+    """Return the 24 hours; the venue leaves their change to the reader."""
     said = _STATS.decode(body)
+    opened = number(said.open)
+    change = None if opened is None else said.last - opened
     return (
         Ticker(
             VENUE,
@@ -240,10 +142,12 @@ def _stats(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequenc
             None,
             ts_recv,
             last=said.last,
-            open=number(said.open),
+            open=opened,
             high=number(said.high),
             low=number(said.low),
             volume=number(said.volume),
+            change=change,
+            change_pct=None if change is None or not opened else change / opened * 100,
         ),
     )
 
@@ -367,12 +271,12 @@ _MARKET = "/api/v3/brokerage/market"
 _ADVANCED = (
     Endpoint("advanced_time", "/api/v3/brokerage/time", _server_time, bucket=ADVANCED, host=ADVANCED),
     Endpoint(
-        "advanced_products", f"{_MARKET}/products", _listed, cache_s=3600, bucket=ADVANCED, host=ADVANCED
+        "advanced_products", f"{_MARKET}/products", products.listed, cache_s=5, bucket=ADVANCED, host=ADVANCED
     ),
     *(
         Endpoint(name, _MARKET + path, decode, params, needs, 1, ADVANCED, 0, _PRODUCT, ADVANCED)
         for name, path, decode, params, needs in (
-            ("advanced_product", "/products/{product_id}", _one_listed, {}, ("product_id",)),
+            ("advanced_product", "/products/{product_id}", products.one_listed, {}, ("product_id",)),
             ("advanced_depth", "/product_book", _product_book, {}, ("product_id",)),
             (
                 "advanced_trades",
@@ -396,11 +300,11 @@ _ADVANCED = (
 ENDPOINTS = (
     *_ADVANCED,
     Endpoint("time", "/time", _server_time),
-    Endpoint("instruments", "/products", _products, cache_s=3600),
+    Endpoint("instruments", "/products", products.products, cache_s=3600),
     *(
         Endpoint(name, path, decode, params, ("product_id",), of_symbol=_PRODUCT)
         for name, path, decode, params in (
-            ("instrument", "/products/{product_id}", _one_product, {}),
+            ("instrument", "/products/{product_id}", products.one_product, {}),
             ("ticker", "/products/{product_id}/ticker", _ticker, {}),
             ("stats", "/products/{product_id}/stats", _stats, {}),
             ("depth", "/products/{product_id}/book", _book, {"level": "2"}),
@@ -408,7 +312,7 @@ ENDPOINTS = (
             ("candles", "/products/{product_id}/candles", _candles, {"granularity": "60"}),
         )
     ),
-    Endpoint("currencies", "/currencies", leaves_out(VENUE, "no stream for coins and their networks")),
+    Endpoint("currencies", "/currencies", products.currencies, cache_s=3600),
 )
 
 # ── What is kept of the past ──────────────────────────────────────────────────────────────────

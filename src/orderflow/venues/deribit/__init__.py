@@ -27,18 +27,19 @@ Quirks  JSON-RPC: `set_heartbeat` is asked first, then each `test_request` must 
         The chain is a channel an option, `agg2` (about one message a second each): some 800 of BTC and
         as many of ETH are 2 connections each and 800 messages a second while prices move. `chain_fast`
         is ten times as much. A poll of `summary` has the whole chain in one request, without greeks.
+        What is asked and not kept is in `facts` and `option_facts`, the questions themselves in `asked`.
 Times   `timestamp` of the frame; else, over REST, `usOut`, when the answer was sent.
 """
 
 from orderflow.venues.deribit import names, socket
+from orderflow.venues.deribit.asked import FUTURES_QUESTIONS, OPTIONS_QUESTIONS
+from orderflow.venues.deribit.envelope import LISTINGS, complaint
 from orderflow.venues.deribit.names import FUTURES, OPTIONS
 from orderflow.venues.deribit.rest import (
     FUTURES_ENDPOINTS,
     FUTURES_PAST,
-    LISTINGS,
     OPTIONS_ENDPOINTS,
     OPTIONS_PAST,
-    complaint,
 )
 from orderflow.venues.spec import BookRule, Bucket, Channel, Hosts, Keepalive, Limits, Refusals, Venue
 
@@ -105,6 +106,7 @@ DERIBIT_FUTURES = Venue(
         ),
     ),
     endpoints=FUTURES_ENDPOINTS,
+    questions=FUTURES_QUESTIONS,
     buckets=_BUCKETS,
     decode=socket.decode,
     subscribe=socket.subscribe,
@@ -155,6 +157,7 @@ DERIBIT_OPTIONS = Venue(
         ),
     ),
     endpoints=OPTIONS_ENDPOINTS,
+    questions=OPTIONS_QUESTIONS,
     buckets=_BUCKETS,
     decode=socket.decode_options,
     subscribe=socket.subscribe,

@@ -158,10 +158,10 @@ def _option(said: TickerSaid, place: Named, ts_recv: Nanos) -> Option:
         place.right,
         said.best_bid_price or None,
         said.best_ask_price or None,
-        _fraction(said.bid_iv),
-        _fraction(said.ask_iv),
+        fraction(said.bid_iv),
+        fraction(said.ask_iv),
         said.mark_price,
-        _fraction(said.mark_iv),
+        fraction(said.mark_iv),
         said.underlying_price,
         said.open_interest,
         said.stats.volume,
@@ -173,10 +173,10 @@ def _option(said: TickerSaid, place: Named, ts_recv: Nanos) -> Option:
     )
 
 
-def _fraction(percent: float | None) -> float | None:
+def fraction(percent: float | None) -> float | None:
     """Return a percentage as a fraction, with no more digits than it had.
 
-    >>> _fraction(35.6), _fraction(0.0)
+    >>> fraction(35.6), fraction(0.0)
     (0.356, None)
     """
     return round(percent / 100, 8) if percent else None
@@ -223,6 +223,8 @@ _INTERVALS = {
     **{str(minutes): (f"{minutes // 60}h", minutes) for minutes in (60, 120, 180, 360, 720)},
     "1D": ("1d", 1440),
 }
+
+RESOLUTIONS = {word: resolution for resolution, (word, _) in _INTERVALS.items()}
 
 
 def interval(resolution: str) -> tuple[str, Nanos]:

@@ -13,7 +13,8 @@ OPTIONS = "deribit_options"
 
 Kind = Literal["perpetual", "future", "option", "spot", "combo"]
 
-_OPTION = re.compile(r"([A-Z0-9]+(?:_[A-Z0-9]+)?)-(\d{1,2})([A-Z]{3})(\d\d)-(\d+(?:d\d+)?)-([CP])")
+_OPTION = re.compile(r"([A-Z0-9]+(?:_[A-Z0-9]+)?)-(\d{1,2}[A-Z]{3}\d\d)-(\d+(?:d\d+)?)-([CP])")
+_DAY = re.compile(r"(\d{1,2})([A-Z]{3})(\d\d)")
 _FUTURE = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)?-\d{1,2}[A-Z]{3}\d\d")
 _PERPETUAL = "-PERPETUAL"
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -56,16 +57,13 @@ def named(native: str) -> Named:
     """
     prefix = native.partition("-")[0]
     if found := _OPTION.fullmatch(native):
-        _, day, month, year, strike, right = found.groups()
-        if month not in _MONTHS:
-            raise ValueError(f"no month in the option's name {native!r}")
-        moment = datetime(2000 + int(year), _MONTHS.index(month) + 1, int(day), _EXPIRY_HOUR, tzinfo=UTC)
+        day, strike, right = found.groups()[1:]
         return Named(
             OPTIONS,
-            _unified(prefix) or prefix,
+            prefix_symbol(prefix),
             "option",
             False,
-            int(moment.timestamp()) * SECOND,
+            int(expires(day).timestamp()) * SECOND,
             float(strike.replace("d", ".")),
             "call" if right == "C" else "put",
         )
@@ -74,6 +72,29 @@ def named(native: str) -> Named:
     if _FUTURE.fullmatch(native):
         return Named(FUTURES, native, "future", "_" not in prefix)
     return Named(FUTURES, native, "combo" if "-" in native else "spot")
+
+
+def expires(day: str) -> datetime:
+    """Return when a day of expiry ends its contracts.
+
+    >>> str(expires("5JUN26"))
+    '2026-06-05 08:00:00+00:00'
+    """
+    found = _DAY.fullmatch(day)
+    if found is None or found[2] not in _MONTHS:
+        raise ValueError(f"no day of expiry: {day!r}")
+    return datetime(
+        2000 + int(found[3]), _MONTHS.index(found[2]) + 1, int(found[1]), _EXPIRY_HOUR, tzinfo=UTC
+    )
+
+
+def prefix_symbol(prefix: str) -> str:
+    """Return the symbol of what an option's name begins with.
+
+    >>> prefix_symbol("BTC"), prefix_symbol("SOL_USDC"), prefix_symbol("BTC_USDC")
+    ('BTCUSDT', 'SOLUSDT', 'BTC_USDC')
+    """
+    return _unified(prefix) or prefix
 
 
 def _unified(prefix: str) -> str | None:

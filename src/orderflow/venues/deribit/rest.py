@@ -1,7 +1,6 @@
 """What Deribit answers over REST: JSON-RPC in an envelope, its error in the place of the result."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Sequence
 
 import msgspec
 
@@ -9,7 +8,6 @@ from orderflow.market.events import (
     HOUR,
     MINUTE,
     MS,
-    US,
     Control,
     Event,
     Funding,
@@ -19,25 +17,15 @@ from orderflow.market.events import (
     Nanos,
     VolatilityIndex,
 )
-from orderflow.venues.deribit import meaning
+from orderflow.venues.deribit import facts, meaning, option_facts
+from orderflow.venues.deribit.envelope import LISTINGS, OF_ALL, TIMES, V2, answered, of_currency, of_one
 from orderflow.venues.deribit.meaning import FUNDING_HOURS, NO_SERIES
-from orderflow.venues.deribit.names import FUTURES, OPTIONS, Named, named, of_currency, of_index
-from orderflow.venues.deribit.wire import Error, Stats, TickerSaid, TradeSaid
-from orderflow.venues.spec import Answer, Endpoint, History, Memory, Query, leaves_out, left_out
+from orderflow.venues.deribit.names import FUTURES, OPTIONS, Named, named, of_index
+from orderflow.venues.deribit.names import of_currency as symbol_of_currency
+from orderflow.venues.deribit.wire import Stats, TickerSaid, TradeSaid
+from orderflow.venues.spec import Endpoint, History, Query, leaves_out, left_out
 
 # ── What they say ─────────────────────────────────────────────────────────────────────────────
-
-T = TypeVar("T")
-
-
-class _Answer(msgspec.Struct, Generic[T]):
-    result: T | None = None
-    error: Error | None = None
-    usOut: int | None = None  # microseconds: when it was sent
-
-
-class _Refused(msgspec.Struct):
-    error: Error | None = None
 
 
 class _Listed(msgspec.Struct):
@@ -107,38 +95,7 @@ class _Volatility(msgspec.Struct):
     data: list[tuple[int, float, float, float, float]]
 
 
-_REFUSED = msgspec.json.Decoder(_Refused)
-
-
-def complaint(body: bytes) -> tuple[str, str] | None:
-    """Return the code and the text of an error; None where the body holds none."""
-    try:
-        said = _REFUSED.decode(body).error
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-    return None if said is None else (str(said.code), said.said)
-
-
 # ── What it means ─────────────────────────────────────────────────────────────────────────────
-
-_Meaning = Callable[[T, Query, Nanos | None, Nanos], Sequence[Event]]  # result, query, ts_event, ts_recv
-
-
-def _answered(kind: Any, meaning: _Meaning[Any], venue: str) -> Answer:
-    """Return the decoder of an answer whose result is of a kind."""
-    decoder = msgspec.json.Decoder(_Answer[kind])
-
-    def decode(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
-        said = decoder.decode(body)
-        if said.error is not None:
-            return (left_out(venue, "", ts_recv, f"an error answer: {said.error.code}"),)
-        if said.result is None:
-            return (left_out(venue, "", ts_recv, "an answer without a result"),)
-        ts_event = None if said.usOut is None else said.usOut * US
-        found = meaning(said.result, query, ts_event, ts_recv)
-        return found or (left_out(venue, "", ts_recv, "an empty list"),)
-
-    return decode
 
 
 def _instruments(
@@ -197,7 +154,8 @@ def _trades(said: _Trades, query: Query, ts_event: Nanos | None, ts_recv: Nanos)
 
 
 def _summaries(said: list[_Summary], query: Query, ts_event: Nanos | None, ts_recv: Nanos) -> Sequence[Event]:
-    return [event for one in said for event in meaning.ticker(_as_ticker(one), ts_recv)]
+    """Decode summaries as the tickers that they are; their best bid and ask come without amounts."""
+    return [event for one in said for event in _ticker(_as_ticker(one), query, ts_event, ts_recv)]
 
 
 def _as_ticker(said: _Summary) -> TickerSaid:
@@ -257,7 +215,7 @@ def _index_of_currency(
 ) -> Sequence[Event]:
     """Decode the retired form: the index under its currency's name, beside the delivery price (`edp`)."""
     return [
-        IndexPrice(FUTURES, of_currency(currency), ts_event, ts_recv, price)
+        IndexPrice(FUTURES, symbol_of_currency(currency), ts_event, ts_recv, price)
         for currency, price in said.items()
         if currency != "edp"
     ]
@@ -267,7 +225,7 @@ def _volatility(said: _Volatility, query: Query, ts_event: Nanos | None, ts_recv
     """Decode bars of DVOL: of each its first value, the only one whose time is told."""
     if "currency" not in query:
         return (left_out(OPTIONS, "", ts_recv, "an index whose request is not recorded has no symbol"),)
-    symbol = of_currency(query["currency"])
+    symbol = symbol_of_currency(query["currency"])
     return [VolatilityIndex(OPTIONS, symbol, row[0] * MS, ts_recv, row[1]) for row in said.data]
 
 
@@ -277,12 +235,6 @@ def _unnamed(what: str, ts_recv: Nanos) -> Event:
 
 # ── What may be asked ─────────────────────────────────────────────────────────────────────────
 
-_V2 = "/api/v2/public/"
-_OF_ALL: dict[str, str] = {}
-_TIMES = ("start_timestamp", "end_timestamp")
-
-LISTINGS = "listings"  # a bucket of its own
-
 
 def _shared(venue: str, kind: str) -> tuple[Endpoint, ...]:
     """Return what may be asked alike about futures and about options."""
@@ -291,126 +243,95 @@ def _shared(venue: str, kind: str) -> tuple[Endpoint, ...]:
         return (Control(venue, "", said * MS, ts_recv, "pong"),)
 
     return (
-        Endpoint("time", _V2 + "get_time", _answered(int, time, venue), of_symbol=_OF_ALL),
+        Endpoint("time", V2 + "get_time", answered(int, time, venue), of_symbol=OF_ALL),
         Endpoint(
             "instruments",
-            _V2 + "get_instruments",
-            _answered(list[_Listed], _instruments, venue),
+            V2 + "get_instruments",
+            answered(list[_Listed], _instruments, venue),
             {"currency": "any", "kind": kind},
             bucket=LISTINGS,
             cache_s=600,
-            of_symbol=_OF_ALL,
+            of_symbol=OF_ALL,
         ),
-        _of_one("instrument", "get_instrument", _answered(_Listed, _instrument_alone, venue)),
-        _of_one("ticker", "ticker", _answered(TickerSaid, _ticker, venue)),
-        _of_one("depth", "get_order_book", _answered(_Depth, _depth, venue), {"depth": "100"}),
+        of_one("instrument", "get_instrument", answered(_Listed, _instrument_alone, venue)),
+        of_one("ticker", "ticker", answered(TickerSaid, _ticker, venue)),
+        of_one("depth", "get_order_book", answered(_Depth, _depth, venue), {"depth": "100"}),
         *_pages(venue, kind),
-        _of_currency(
+        of_currency(
             "summary",
             "get_book_summary_by_currency",
-            _answered(list[_Summary], _summaries, venue),
+            answered(list[_Summary], _summaries, venue),
             {"kind": kind},
         ),
-        _of_one(
+        of_one(
             "summary_of_one",
             "get_book_summary_by_instrument",
-            _answered(list[_Summary], _summaries, venue),
+            answered(list[_Summary], _summaries, venue),
         ),
         *_unkept(venue),
     )
 
 
-def _of_one(
-    name: str, method: str, decode: Answer, params: dict[str, str] | None = None, *, between: bool = False
-) -> Endpoint:
-    """Return what is asked about one instrument, `between` two times if so."""
-    needs = ("instrument_name", *_TIMES) if between else ("instrument_name",)
-    of_symbol = {"instrument_name": "{symbol}"}
-    return Endpoint(name, _V2 + method, decode, params or {}, needs, of_symbol=of_symbol)
-
-
-def _of_currency(
-    name: str, method: str, decode: Answer, params: dict[str, str] | None = None, *, between: bool = False
-) -> Endpoint:
-    """Return what is asked about all that a currency has, `between` two times if so."""
-    needs = ("currency", *_TIMES) if between else ("currency",)
-    of_symbol = {"currency": "{currency}"}
-    return Endpoint(name, _V2 + method, decode, params or {}, needs, of_symbol=of_symbol)
-
-
 def _pages(venue: str, kind: str) -> tuple[Endpoint, ...]:
-    decode, most, by = _answered(_Trades, _trades, venue), {"count": "1000"}, "get_last_trades_by_"
+    decode, most, by = answered(_Trades, _trades, venue), {"count": "1000"}, "get_last_trades_by_"
     of_kind = {**most, "kind": kind}
     return (
-        _of_one("trades", by + "instrument", decode, most),
-        _of_one("trades_between", by + "instrument_and_time", decode, most, between=True),
-        _of_currency("trades_of_currency", by + "currency", decode, of_kind),
-        _of_currency("trades_of_currency_between", by + "currency_and_time", decode, of_kind, between=True),
+        of_one("trades", by + "instrument", decode, most),
+        of_one("trades_between", by + "instrument_and_time", decode, most, between=True),
+        of_currency("trades_of_currency", by + "currency", decode, of_kind),
+        of_currency("trades_of_currency_between", by + "currency_and_time", decode, of_kind, between=True),
     )
 
 
 def _unkept(venue: str) -> tuple[Endpoint, ...]:
-    settled = leaves_out(venue, "no stream for settlements")
-    realised = leaves_out(venue, "no stream for realised volatility")
     marks = leaves_out(venue, "the marks of some options only, without their volatilities")
     delivered = leaves_out(venue, "no stream for delivery prices")
     return (
-        _of_currency("settlements", "get_last_settlements_by_currency", settled),
-        _of_one("settlements_of_one", "get_last_settlements_by_instrument", settled),
-        _of_currency("realised_volatility", "get_historical_volatility", realised),
-        _of_currency(
-            "expirations", "get_expirations", leaves_out(venue, "expiries are read from the listing")
-        ),
-        _of_one("mark_history", "get_mark_price_history", marks, between=True),
+        of_one("mark_history", "get_mark_price_history", marks, between=True),
         Endpoint(
             "delivery_prices",
-            _V2 + "get_delivery_prices",
+            V2 + "get_delivery_prices",
             delivered,
             needs=("index_name",),
             of_symbol={"index_name": "{index}"},
         ),
-        *(
-            Endpoint(name, _V2 + method, leaves_out(venue, reason), of_symbol=_OF_ALL)
-            for name, method, reason in (
-                ("test", "test", "a test says nothing"),
-                ("status", "status", "no stream for the state of the platform"),
-                ("currencies", "get_currencies", "no stream for currencies"),
-                ("index_names", "get_index_price_names", "no stream for names of indices"),
-            )
-        ),
+        Endpoint("test", V2 + "test", leaves_out(venue, "a test says nothing"), of_symbol=OF_ALL),
     )
 
 
+_MINUTES_OF_DVOL = {"resolution": "60"}  # in seconds: the series that is kept; wider bars are asked alone
+
 FUTURES_ENDPOINTS = (
     *_shared(FUTURES, "future"),
-    _of_one(
+    *facts.FUTURES_FACTS,
+    of_one(
         "candles",
         "get_tradingview_chart_data",
-        _answered(_Bars, _candles, FUTURES),
+        answered(_Bars, _candles, FUTURES),
         {"resolution": "1"},
         between=True,
     ),
-    _of_one(
+    of_one(
         "funding_history",
         "get_funding_rate_history",
-        _answered(list[_Funding], _funding, FUTURES),
+        answered(list[_Funding], _funding, FUTURES),
         between=True,
     ),
     Endpoint(
         "index",
-        _V2 + "get_index_price",
-        _answered(_Index, _index, FUTURES),
+        V2 + "get_index_price",
+        answered(_Index, _index, FUTURES),
         needs=("index_name",),
         of_symbol={"index_name": "{index}"},
     ),
-    _of_currency("index_of_currency", "get_index", _answered(dict[str, float], _index_of_currency, FUTURES)),
-    _of_one(
+    of_currency("index_of_currency", "get_index", answered(dict[str, float], _index_of_currency, FUTURES)),
+    of_one(
         "funding_between",
         "get_funding_rate_value",
         leaves_out(FUTURES, "one rate for a stretch of time; the history has its hours"),
         between=True,
     ),
-    _of_one(
+    of_one(
         "funding_chart",
         "get_funding_chart_data",
         leaves_out(FUTURES, "the same rates as the funding history"),
@@ -419,19 +340,23 @@ FUTURES_ENDPOINTS = (
 )
 
 OPTIONS_ENDPOINTS = (
+    option_facts.CONTRACTS,  # before the listing, of which it is a special case
     *_shared(OPTIONS, "option"),
-    _of_currency(
+    Endpoint(
         "volatility_index",
-        "get_volatility_index_data",
-        _answered(_Volatility, _volatility, OPTIONS),
-        {"resolution": "3600"},
-        between=True,
+        V2 + "get_volatility_index_data",
+        answered(_Volatility, _volatility, OPTIONS),
+        _MINUTES_OF_DVOL,
+        ("currency", *TIMES),
+        of_symbol={"currency": "{currency}"},
+        when=_MINUTES_OF_DVOL,
     ),
+    *option_facts.OPTIONS_FACTS,
 )
 
 # ── What is kept of the past ──────────────────────────────────────────────────────────────────
 
-_FROM, _TO = _TIMES
+_FROM, _TO = TIMES
 _OLDEST_FIRST = {"sorting": "asc"}
 
 FUTURES_PAST = (
@@ -468,7 +393,7 @@ OPTIONS_PAST = (
         endpoint="volatility_index",
         start=_FROM,
         end=_TO,
-        params={"resolution": "60"},
+        params=_MINUTES_OF_DVOL,
         newest_first=True,
         most_rows=1000,
         span=999 * MINUTE,

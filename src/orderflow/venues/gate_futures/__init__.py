@@ -27,21 +27,20 @@ Times   `t` or `create_time_ms`, the matching engine's; tickers of before 2026 a
         when the frame was sent. REST tickers and contracts have none.
 """
 
-from orderflow.venues.gate_futures.rest import ENDPOINTS, PAST, complaint
-from orderflow.venues.gate_futures.rows import VENUE
-from orderflow.venues.gate_futures.socket import HEAD_BYTES, decode, heard, ping, subscribe, unsubscribe
-from orderflow.venues.spec import BookRule, Bucket, Channel, Hosts, Keepalive, Limits, Refusals, Venue
-
-
-def _native(symbol: str) -> str:
-    """Return Gate's name of a symbol in USDT; others are native names already.
-
-    >>> _native("BTCUSDT"), _native("BTC_USD1")
-    ('BTC_USDT', 'BTC_USD1')
-    """
-    base = symbol.removesuffix("USDT")
-    return f"{base}_USDT" if base != symbol and "_" not in symbol else symbol
-
+from orderflow.venues import gate
+from orderflow.venues.gate.rows import native_of
+from orderflow.venues.gate_futures.asked import FACTS, QUESTIONS
+from orderflow.venues.gate_futures.rest import ENDPOINTS, PAST
+from orderflow.venues.gate_futures.socket import (
+    HEAD_BYTES,
+    VENUE,
+    decode,
+    heard,
+    ping,
+    subscribe,
+    unsubscribe,
+)
+from orderflow.venues.spec import BookRule, Channel, Hosts, Keepalive, Limits, Venue
 
 _BEFORE_SETTLE = "API v4 of 2019, whose paths did not name the settlement currency"
 
@@ -50,8 +49,8 @@ _BEFORE_SETTLE = "API v4 of 2019, whose paths did not name the settlement curren
 GATE_FUTURES = Venue(
     name=VENUE,
     docs="https://www.gate.com/docs/developers/futures/ws/en",
-    hosts=Hosts(rest="https://api.gateio.ws", ws={"usdt": "wss://fx-ws.gateio.ws/v4/ws/usdt"}),
-    headers={"X-Gate-Size-Decimal": "1"},
+    hosts=Hosts(rest=gate.REST, ws={"usdt": "wss://fx-ws.gateio.ws/v4/ws/usdt"}),
+    headers=gate.HEADERS,
     keepalive=Keepalive(15, ping),
     limits=Limits(
         streams_per_connection=150,  # no limit is documented; so many are known to work
@@ -81,21 +80,17 @@ GATE_FUTURES = Venue(
             "statistics", ("open_interest",), "futures.contract_stats:{symbol}:1m", "usdt", default=False
         ),
     ),
-    endpoints=ENDPOINTS,
-    buckets=(Bucket("weight", 200, 10),),  # the venue counts each endpoint apart
+    endpoints=(*ENDPOINTS, *FACTS),
+    questions=QUESTIONS,
+    buckets=gate.BUCKETS,
     decode=decode,
     subscribe=subscribe,
     unsubscribe=unsubscribe,
-    native=_native,
+    native=native_of,
     taker_fee_bps=5.0,
     taker_fee_source="first tier of swaps, 0.05 %: ccxt 4.5.90 (2026); not read from the venue",
     listing="instruments",
-    refusals=Refusals(
-        complaint=complaint,
-        limited_codes=frozenset({"TOO_MANY_REQUESTS"}),
-        unavailable_codes=frozenset({"INTERNAL", "SERVER_ERROR", "TOO_BUSY"}),
-        unknown_symbol_codes=frozenset({"CONTRACT_NOT_FOUND"}),
-    ),
+    refusals=gate.REFUSALS,
     head_bytes=HEAD_BYTES,
     heard=heard,
     needs_contracts=True,
@@ -103,6 +98,10 @@ GATE_FUTURES = Venue(
     retired={
         f"/api/v4/futures/{path}": _BEFORE_SETTLE
         for path in ("contracts", "order_book", "tickers", "trades", "candlesticks", "funding_rate")
+    },
+    foreign={
+        "/api/v4/delivery/": "dated contracts, which are gate_delivery",
+        "/api/v4/options/": "options, which are gate_options",
     },
     notes={
         "liquidations": "gathered over a second; until August 2026 at most one a second was sent: a lower bound",

@@ -9,14 +9,7 @@ import msgspec
 
 from orderflow.market.errors import ProtocolRetired, VenueChanged
 from orderflow.market.events import MS, SECOND, BookUpdate, Control, Event, Level, Nanos, Quote
-from orderflow.venues.gate_futures.rows import (
-    VENUE,
-    Bar,
-    Day,
-    Fill,
-    Liquidated,
-    Rung,
-    Stats,
+from orderflow.venues.gate.rows import (
     at,
     candle,
     day,
@@ -29,7 +22,10 @@ from orderflow.venues.gate_futures.rows import (
     side,
     trade,
 )
+from orderflow.venues.gate.wire import Bar, Day, Fill, Liquidated, Rung, Stats
 from orderflow.venues.spec import Memory, Names, left_out
+
+VENUE = "gate_futures"
 
 # ── What we ask ───────────────────────────────────────────────────────────────────────────────
 
@@ -226,20 +222,20 @@ def _meaning(said: _Said, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
                 ),
             )
         case _Trades(result=rows):
-            return [trade(row, ts_recv, memory) for row in rows]
+            return [trade(VENUE, row, ts_recv, memory) for row in rows]
         case _Bests(result=best):
             return (_quote(best, ts_recv, memory),)
         case _Days(result=rows):
             sent = at(said.time_ms or said.time)
-            return [event for row in rows for event in day(row, sent, ts_recv, memory)]
+            return [event for row in rows for event in day(VENUE, row, sent, ts_recv, memory)]
         case _Bars(result=rows):
             sent = at(said.time_ms or said.time)
             return [_bar(row, sent, ts_recv, memory) for row in rows]
         case _Liquidations(result=rows):
-            return liquidations(rows, ts_recv, memory)
+            return liquidations(VENUE, rows, ts_recv, memory)
         case _Statistics(result=rows):
             sent = at(said.time_ms or said.time)
-            return [open_interest(row, listed(row.contract, memory), sent, ts_recv) for row in rows]
+            return [open_interest(VENUE, row, listed(row.contract, memory), sent, ts_recv) for row in rows]
         case _Diffs(result=diff):
             one = listed(diff.s, memory)
             bids, asks = rungs(diff.b, one), rungs(diff.a, one)
@@ -266,7 +262,7 @@ def _quote(best: _Best, ts_recv: Nanos, memory: Memory) -> Event:
 
 def _bar(row: Bar, sent: Nanos, ts_recv: Nanos, memory: Memory) -> Event:
     interval, _, native = row.n.partition("_")
-    return candle(row, interval, native, sent, ts_recv, memory)
+    return candle(VENUE, row, interval, native, sent, ts_recv, memory)
 
 
 # ── Answers, notices, and data in another form ────────────────────────────────────────────────

@@ -18,9 +18,11 @@ Quirks  Quoted in USD and settled in USDC; under the symbols of USDT all the sam
 Times   `time`, of the block; none in contexts, a closed candle's end for candles.
 """
 
+from orderflow.venues.hyperliquid.requests import REFUSALS
 from orderflow.venues.hyperliquid_futures import rest, socket
+from orderflow.venues.hyperliquid_futures.asked import QUESTIONS
 from orderflow.venues.hyperliquid_futures.wire import FUNDING_HOURS, VENUE, native
-from orderflow.venues.spec import BookRule, Bucket, Channel, Hosts, Keepalive, Limits, Refusals, Venue
+from orderflow.venues.spec import BookRule, Bucket, Channel, Hosts, Keepalive, Limits, Venue
 
 HYPERLIQUID_FUTURES = Venue(
     name=VENUE,
@@ -49,7 +51,7 @@ HYPERLIQUID_FUTURES = Venue(
         Channel("candles", ("candles",), "candle:1m:{symbol}", "public", silent_after_s=900),
     ),
     endpoints=rest.ENDPOINTS,
-    buckets=(Bucket("weight", 1200, 60),),
+    buckets=(Bucket("weight", 900, 60),),  # of 1200: the rest is for spot
     decode=socket.decode,
     subscribe=socket.subscribe,
     unsubscribe=socket.unsubscribe,
@@ -58,12 +60,7 @@ HYPERLIQUID_FUTURES = Venue(
     taker_fee_source="lowest tier, 0.045 %: the default of ccxt 4.5.90 (2026); not read from the venue",
     listing="instruments",
     keepalive=Keepalive(25.0, lambda now: socket.PING),
-    refusals=Refusals(
-        limited={429: 10.0},
-        retry=(408, 502, 503, 504),  # 500 may be its way to say that there is no such coin
-        complaint=rest.complaint,
-        unknown_symbol_codes=rest.UNKNOWN_SYMBOL,
-    ),
+    refusals=REFUSALS,
     funding_hours=FUNDING_HOURS,
     head_bytes=socket.HEAD_BYTES,
     heard=socket.heard,
@@ -73,6 +70,7 @@ HYPERLIQUID_FUTURES = Venue(
         "funding_rates": "the running estimate of the hour; next_funding_time is the full hour after receipt",
         "ticker_24h": "no last trade, high or low is told; the change is that of the mark price",
     },
+    questions=QUESTIONS,
     history=rest.PAST,
     no_past=rest.NO_PAST,
     cannot={

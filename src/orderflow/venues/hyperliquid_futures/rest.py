@@ -1,26 +1,19 @@
-"""Hyperliquid's REST: one address, `POST /info`, whose body's `type` says what is asked."""
+"""What Hyperliquid answers over REST about perpetuals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
 
-from orderflow.market.events import HOUR, MINUTE, MS, Event, Funding, Instrument, Nanos, Quote
+from orderflow.market.events import HOUR, MINUTE, MS, Event, Funding, Instrument, Nanos
+from orderflow.venues import hyperliquid
+from orderflow.venues.hyperliquid.requests import PATH, body, info
 from orderflow.venues.hyperliquid_futures import wire
+from orderflow.venues.hyperliquid_futures.tiers import Perpetual, Universe, tiers
 from orderflow.venues.hyperliquid_futures.wire import FUNDING_HOURS, VENUE, unified
 from orderflow.venues.spec import HOURLY, Answer, Endpoint, History, Memory, Query, leaves_out, left_out
 
 # ── What they say ─────────────────────────────────────────────────────────────────────────────
-
-
-class _Perpetual(msgspec.Struct, gc=False):
-    name: str
-    szDecimals: int
-    isDelisted: bool | None = None
-
-
-class _Universe(msgspec.Struct, gc=False):
-    universe: list[_Perpetual]
 
 
 class _Paid(msgspec.Struct, gc=False):
@@ -35,28 +28,24 @@ class _Predicted(msgspec.Struct, gc=False):
     fundingIntervalHours: float | None = None
 
 
-_UNIVERSE = msgspec.json.Decoder(_Universe, strict=False)
-_CONTEXTS = msgspec.json.Decoder(tuple[_Universe, list[wire.Context]], strict=False)
-_MIDS = msgspec.json.Decoder(dict[str, float], strict=False)
-_BOOK = msgspec.json.Decoder(wire.Book, strict=False)
-_PRINTS = msgspec.json.Decoder(list[wire.Print], strict=False)
-_BARS = msgspec.json.Decoder(list[wire.Bar], strict=False)
+_UNIVERSE = msgspec.json.Decoder(Universe, strict=False)
+_CONTEXTS = msgspec.json.Decoder(tuple[Universe, list[wire.Context]], strict=False)
 _PAID = msgspec.json.Decoder(list[_Paid], strict=False)
 _PREDICTED = msgspec.json.Decoder(list[tuple[str, list[tuple[str, _Predicted | None]]]], strict=False)
 
 # ── What it means ─────────────────────────────────────────────────────────────────────────────
 
-_MOST_DECIMALS = 18  # a token of a chain has no more
 # Its own history, recorded in 2023, has rows eight hours apart up to here and one hour apart since.
 _HOURLY_SINCE_MS = 1_686_186_000_000
 _EIGHT_HOURS = 8.0
 
 
 def _meta(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
-    return [_instrument(one, ts_recv) for one in _UNIVERSE.decode(body).universe]
+    said = _UNIVERSE.decode(body)
+    return [*(_instrument(one, ts_recv) for one in said.universe), *tiers(said, ts_recv)]
 
 
-def _instrument(one: _Perpetual, ts_recv: Nanos) -> Instrument:
+def _instrument(one: Perpetual, ts_recv: Nanos) -> Instrument:
     """Return a listed perpetual. Its tick depends on its price: five digits, so many decimals at most."""
     delisted = bool(one.isDelisted)
     return Instrument(
@@ -71,7 +60,7 @@ def _instrument(one: _Perpetual, ts_recv: Nanos) -> Instrument:
         status="delisted" if delisted else "listed",
         trading=not delisted,
         contract_size=1.0,
-        lot=float(f"1e-{one.szDecimals}") if 0 <= one.szDecimals <= _MOST_DECIMALS else None,
+        lot=hyperliquid.lot(one.szDecimals),
     )
 
 
@@ -86,30 +75,29 @@ def _contexts(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequ
 
 
 def _mids(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
+    """Return mid prices of perpetuals; those of spot pairs stand between them."""
+    listed = memory.contracts
     return [
-        Quote(VENUE, unified(coin), None, ts_recv, None, None, None, None, mid=mid)
-        for coin, mid in _MIDS.decode(body).items()
+        hyperliquid.mid(VENUE, unified(coin), price, ts_recv)
+        for coin, price in hyperliquid.MIDS.decode(body).items()
+        if (coin in listed if listed else not hyperliquid.is_spot(coin))
     ]
 
 
 def _book(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     if "nSigFigs" in query:
         return (left_out(VENUE, "", ts_recv, "a book of rounded prices"),)
-    return (wire.book(_BOOK.decode(body), ts_recv),)
+    said = hyperliquid.BOOK.decode(body)
+    return wire.book(said, ts_recv), hyperliquid.touch(VENUE, unified(said.coin), said, ts_recv)
 
 
 def _trades(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     """Return recent trades, oldest first: the answer begins with the newest."""
-    return [wire.trade(one, ts_recv) for one in reversed(_PRINTS.decode(body))]
+    return [wire.trade(one, ts_recv) for one in reversed(hyperliquid.PRINTS.decode(body))]
 
 
 def _candles(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
-    """Return bars; one is closed once its end is past, or if another follows where no time is known."""
-    bars = _BARS.decode(body)
-    return [
-        wire.candle(bar, ts_recv, closed=ts_recv > bar.T * MS if ts_recv else place < len(bars))
-        for place, bar in enumerate(bars, 1)
-    ]
+    return hyperliquid.candles(hyperliquid.BARS.decode(body), unified, VENUE, ts_recv)
 
 
 def _paid(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
@@ -171,70 +159,27 @@ def _shape(said: Any) -> Answer | None:
 
 # ── What can be asked ─────────────────────────────────────────────────────────────────────────
 
-_PATH = "/info"
-_NUMBERS = ("startTime", "endTime", "nSigFigs", "mantissa")
-
-
-def _value(name: str, said: str) -> str | int:
-    return int(said) if name in _NUMBERS else said
-
-
-def _body(query: Query) -> bytes:
-    return msgspec.json.encode({name: _value(name, said) for name, said in query.items()})
-
-
-def _nested(query: Query) -> bytes:
-    """Return the body of a request whose parameters stand within `req`."""
-    inner = {name: _value(name, said) for name, said in query.items() if name != "type"}
-    return msgspec.json.encode({"type": query["type"], "req": inner})
-
-
-def _info(
-    name: str,
-    kind: str,
-    decode: Answer,
-    needs: tuple[str, ...] = (),
-    *,
-    weight: float = 20,
-    cache_s: float = 0.0,
-    body: Callable[[Query], bytes] = _body,
-) -> Endpoint:
-    asked = {"type": kind}
-    return Endpoint(
-        name,
-        _PATH,
-        decode,
-        asked,
-        needs,
-        weight=weight,
-        cache_s=cache_s,
-        of_symbol={"coin": "{symbol}"},
-        body=body,
-        when=asked,
-    )
-
-
 ENDPOINTS = (
-    _info("instruments", "meta", _meta, cache_s=3600),
-    _info("contexts", "metaAndAssetCtxs", _contexts, cache_s=5),
-    _info("mids", "allMids", _mids, weight=2),
-    _info("depth", "l2Book", _book, ("coin",), weight=2),
-    _info("trades", "recentTrades", _trades, ("coin",), weight=25),
+    info("instruments", "meta", _meta, cache_s=3600),
+    info("contexts", "metaAndAssetCtxs", _contexts, cache_s=5),
+    info("mids", "allMids", _mids, weight=2),
+    info("depth", "l2Book", _book, ("coin",), weight=2),
+    info("trades", "recentTrades", _trades, ("coin",), weight=25),
     # A candle costs a sixtieth of a unit more, a rate of funding a twentieth: 5000 and 500 are the most.
-    _info("candles", "candleSnapshot", _candles, ("coin", "interval", "startTime"), weight=104, body=_nested),
-    _info("funding_history", "fundingHistory", _paid, ("coin", "startTime"), weight=45),
-    _info("predicted", "predictedFundings", _predicted, cache_s=60),
+    info("candles", "candleSnapshot", _candles, ("coin", "interval", "startTime"), weight=104, nested=True),
+    info("funding_history", "fundingHistory", _paid, ("coin", "startTime"), weight=45),
+    info("status", "exchangeStatus", hyperliquid.status(VENUE), weight=2),
+    info("predicted", "predictedFundings", _predicted, cache_s=60),
     *(
-        _info(name, kind, leaves_out(VENUE, reason), cache_s=3600)
+        info(name, kind, leaves_out(VENUE, reason), cache_s=3600)
         for name, kind, reason in (
             ("spot_instruments", "spotMeta", "another market: spot"),
             ("spot_contexts", "spotMetaAndAssetCtxs", "another market: spot"),
             ("exchanges", "perpDexs", "another market: exchanges of builders"),
             ("every_instrument", "allPerpMetas", "another market: exchanges of builders"),
-            ("status", "exchangeStatus", "the exchange's own state"),
         )
     ),
-    Endpoint("any", _PATH, _unnamed, needs=("type",), weight=20, body=_body),
+    Endpoint("any", PATH, _unnamed, needs=("type",), weight=20, body=body),
 )
 
 # ── What is kept of the past ──────────────────────────────────────────────────────────────────
@@ -260,19 +205,3 @@ PAST = (
     ),
 )
 NO_PAST = {"trades": "REST tells the most recent alone, and no time or id can be asked for"}
-
-# ── What it refuses ───────────────────────────────────────────────────────────────────────────
-
-_NOTHING, _UNREADABLE = "null", "unreadable"
-
-
-def complaint(body: bytes) -> tuple[str, str] | None:
-    """Return the error that a body is: `null` for a coin that there is not, else a plain text."""
-    if body.strip() == b"null":
-        return _NOTHING, "it knows no such coin"
-    if body.startswith(b"Failed to deserialize"):
-        return _UNREADABLE, body[:200].decode(errors="replace")
-    return None
-
-
-UNKNOWN_SYMBOL = frozenset({_NOTHING})

@@ -8,6 +8,7 @@ import msgspec
 
 from orderflow.market.errors import VenueChanged
 from orderflow.market.events import MS, Candle, Control, Event, Nanos, Quote
+from orderflow.venues import hyperliquid
 from orderflow.venues.hyperliquid_futures import wire
 from orderflow.venues.hyperliquid_futures.wire import VENUE
 from orderflow.venues.spec import Memory, Names, left_out
@@ -68,17 +69,17 @@ def heard(head: bytes) -> Names:
 
 
 class _Trades(msgspec.Struct, tag_field="channel", tag="trades", gc=False):
-    data: list[wire.Print]
+    data: list[hyperliquid.Print]
 
 
 class _Book(msgspec.Struct, tag_field="channel", tag="l2Book", gc=False):
-    data: wire.Book
+    data: hyperliquid.Book
 
 
 class _Touch(msgspec.Struct, gc=False):
     coin: str
     time: int
-    bbo: tuple[wire.Level | None, wire.Level | None]
+    bbo: tuple[hyperliquid.Level | None, hyperliquid.Level | None]
 
 
 class _Best(msgspec.Struct, tag_field="channel", tag="bbo", gc=False):
@@ -95,7 +96,7 @@ class _AssetContext(msgspec.Struct, tag_field="channel", tag="activeAssetCtx", g
 
 
 class _Candle(msgspec.Struct, tag_field="channel", tag="candle", gc=False):
-    data: wire.Bar | list[wire.Bar]
+    data: hyperliquid.Bar | list[hyperliquid.Bar]
 
 
 class _Echo(msgspec.Struct, gc=False):
@@ -207,7 +208,7 @@ def _quote(said: _Touch, ts_recv: Nanos) -> Quote:
     )
 
 
-def _candles(bar: wire.Bar, ts_recv: Nanos, memory: Memory) -> list[Candle]:
+def _candles(bar: hyperliquid.Bar, ts_recv: Nanos, memory: Memory) -> list[Candle]:
     """Return the bar, and before it the last one once more, closed, if this is the first of the next."""
     key = f"candle:{bar.i}:{bar.s}"
     last = memory.states.get(key)
@@ -216,7 +217,7 @@ def _candles(bar: wire.Bar, ts_recv: Nanos, memory: Memory) -> list[Candle]:
     memory.states[key] = msgspec.to_builtins(bar)
     found: list[Candle] = []
     if last is not None and last["t"] < bar.t:
-        found.append(wire.candle(msgspec.convert(last, wire.Bar), ts_recv, closed=True))
+        found.append(wire.candle(msgspec.convert(last, hyperliquid.Bar), ts_recv, closed=True))
     found.append(wire.candle(bar, ts_recv, closed=False))
     return found
 

@@ -1,14 +1,10 @@
-"""What Hyperliquid says in the same words on its socket and over REST, and what that means."""
+"""What Hyperliquid says of perpetuals on its socket as over REST, and what that means."""
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal
-
-import msgspec
 
 from orderflow.market.events import (
     HOUR,
-    MS,
     BookUpdate,
     Candle,
     Event,
@@ -17,9 +13,9 @@ from orderflow.market.events import (
     MarkPrice,
     Nanos,
     OpenInterest,
-    Ticker,
     Trade,
 )
+from orderflow.venues import hyperliquid
 
 VENUE = "hyperliquid_futures"
 FUNDING_HOURS = 1.0
@@ -27,50 +23,12 @@ FUNDING_HOURS = 1.0
 # ── What they say ─────────────────────────────────────────────────────────────────────────────
 
 
-class Level(msgspec.Struct, gc=False):
-    px: float
-    sz: float
-
-
-class Print(msgspec.Struct, gc=False):
-    coin: str
-    side: Literal["A", "B"]  # the side of the book that the taker came from: A sold, B bought
-    px: float
-    sz: float
-    time: int
-    tid: int
-
-
-class Book(msgspec.Struct, gc=False):
-    coin: str
-    time: int
-    levels: tuple[list[Level], list[Level]]
-    fast: bool = False
-
-
-class Context(msgspec.Struct, gc=False):
+class Context(hyperliquid.Day, gc=False):
     """How a coin stands; prices are null where a coin is not traded any more."""
 
     funding: float | None = None
     openInterest: float | None = None
-    prevDayPx: float | None = None
-    dayNtlVlm: float | None = None
-    dayBaseVlm: float | None = None
     oraclePx: float | None = None
-    markPx: float | None = None
-
-
-class Bar(msgspec.Struct, gc=False):
-    t: int
-    T: int
-    s: str
-    i: str
-    o: float
-    c: float
-    h: float
-    l: float  # noqa: E741
-    v: float
-    n: int
 
 
 # ── What it means ─────────────────────────────────────────────────────────────────────────────
@@ -102,36 +60,16 @@ def native(symbol: str) -> str:
     return f"k{coin.removeprefix('1000')}" if coin.startswith("1000") else coin
 
 
-def trade(one: Print, ts_recv: Nanos) -> Trade:
-    # A tid is a hash of 50 bits, no count: it is kept as text, and with the time it tells trades apart.
-    return Trade(
-        VENUE, unified(one.coin), one.time * MS, ts_recv, str(one.tid), one.side == "A", one.px, one.sz
-    )
+def trade(one: hyperliquid.Print, ts_recv: Nanos) -> Trade:
+    return hyperliquid.trade(VENUE, unified(one.coin), one, ts_recv)
 
 
-def book(said: Book, ts_recv: Nanos) -> BookUpdate:
-    bids, asks = ([(one.px, one.sz) for one in side] for side in said.levels)
-    return BookUpdate(VENUE, unified(said.coin), said.time * MS, ts_recv, True, bids, asks, replaces=True)
+def book(said: hyperliquid.Book, ts_recv: Nanos) -> BookUpdate:
+    return hyperliquid.book(VENUE, unified(said.coin), said, ts_recv)
 
 
-def candle(bar: Bar, ts_recv: Nanos, *, closed: bool) -> Candle:
-    """Return a bar; an open one has no time of the venue's, a closed one that of its end."""
-    return Candle(
-        VENUE,
-        unified(bar.s),
-        bar.T * MS if closed else None,
-        ts_recv,
-        interval=bar.i,
-        open_ts=bar.t * MS,
-        close_ts=bar.T * MS,
-        open=bar.o,
-        high=bar.h,
-        low=bar.l,
-        close=bar.c,
-        volume=bar.v,
-        trade_count=bar.n,
-        closed=closed,
-    )
+def candle(bar: hyperliquid.Bar, ts_recv: Nanos, *, closed: bool) -> Candle:
+    return hyperliquid.candle(VENUE, unified(bar.s), bar, ts_recv, closed=closed)
 
 
 def context(coin: str, said: Context, ts_recv: Nanos) -> Sequence[Event]:
@@ -147,23 +85,9 @@ def context(coin: str, said: Context, ts_recv: Nanos) -> Sequence[Event]:
     if said.openInterest is not None:
         found.append(OpenInterest(*who, said.openInterest))
     if said.prevDayPx is not None:
-        found.append(_day(said, who))
+        found.append(hyperliquid.day(VENUE, unified(coin), said, ts_recv))
     return found
 
 
 def _next_hour(ts_recv: Nanos) -> Nanos | None:
     return (ts_recv // HOUR + 1) * HOUR if ts_recv else None
-
-
-def _day(said: Context, who: tuple[str, str, None, Nanos]) -> Ticker:
-    """Return the 24 hours; the venue tells no last trade, and reckons the change from the mark price."""
-    change = None if said.markPx is None or said.prevDayPx is None else said.markPx - said.prevDayPx
-    return Ticker(
-        *who,
-        None,
-        open=said.prevDayPx,
-        volume=said.dayBaseVlm,
-        quote_volume=said.dayNtlVlm,
-        change=change,
-        change_pct=None if change is None or not said.prevDayPx else change / said.prevDayPx * 100,
-    )

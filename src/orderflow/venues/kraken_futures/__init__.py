@@ -24,7 +24,9 @@ Times   `time` or `timestamp`: the venue's, in milliseconds; REST tells the serv
 from datetime import date
 
 from orderflow.venues.kraken_futures import rest, socket
+from orderflow.venues.kraken_futures.asked import QUESTIONS
 from orderflow.venues.kraken_futures.products import VENUE, native
+from orderflow.venues.kraken_futures.refusals import complaint
 from orderflow.venues.spec import BookRule, Bucket, Channel, Hosts, Keepalive, Limits, Poll, Refusals, Venue
 
 # ── The venue ─────────────────────────────────────────────────────────────────────────────────
@@ -40,7 +42,6 @@ KRAKEN_FUTURES = Venue(
     hosts=Hosts(
         rest="https://futures.kraken.com",
         ws={"v1": "wss://futures.kraken.com/ws/v1", "uws": "wss://uws.kraken.com/v2/public"},
-        more={"spot": "https://api.kraken.com"},
     ),
     limits=Limits(
         streams_per_connection=300,  # not documented; nine symbols have 27
@@ -67,10 +68,10 @@ KRAKEN_FUTURES = Venue(
         Channel("unified_ticker", ("prices", "ticker_24h"), "uws.ticker:{symbol}", "uws", default=False),
     ),
     endpoints=rest.ENDPOINTS,
+    questions=QUESTIONS,
     buckets=(
         Bucket("weight", 20, 10),  # public requests cost nothing; two a second all the same
         Bucket("history", 100, 600),
-        Bucket("spot", 10, 10),
     ),
     decode=socket.decode,
     subscribe=socket.subscribe,
@@ -88,14 +89,10 @@ KRAKEN_FUTURES = Venue(
     ),
     polls=(Poll("candles", 60, ("candles",)),),
     refusals=Refusals(
-        complaint=rest.complaint,
-        limited_codes=frozenset(
-            {"apiLimitExceeded", "EAPI:Rate limit exceeded", "EGeneral:Too many requests"}
-        ),
-        unavailable_codes=frozenset(
-            {"marketUnavailable", "Unavailable", "Server Error", "EService:Unavailable", "EService:Busy"}
-        ),
-        unknown_symbol_codes=frozenset({"contractNotFound", "notFound", "EQuery:Unknown asset pair"}),
+        complaint=complaint,
+        limited_codes=frozenset({"apiLimitExceeded"}),
+        unavailable_codes=frozenset({"marketUnavailable", "Unavailable", "Server Error"}),
+        unknown_symbol_codes=frozenset({"contractNotFound", "notFound"}),
     ),
     keepalive=Keepalive(25),
     head_bytes=72,
@@ -104,6 +101,7 @@ KRAKEN_FUTURES = Venue(
     needs_contracts=True,
     trade_ids_count=False,
     history=rest.PAST,
+    foreign={"/0/public/": "Kraken spot"},
     notes={
         "prices": (f"the best quote of the ticker, at most one a second, in USD; {_SWITCHED_OFF}"),
         "orderbooks": f"quoted in USD; {_SWITCHED_OFF}",

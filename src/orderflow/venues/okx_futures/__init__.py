@@ -26,7 +26,11 @@ Quirks  Symbols are the swaps that are margined in USDT (BTCUSDT is BTC-USDT-SWA
 Times   `ts`, milliseconds: when the venue made the row; a bar's is its end, once it is final.
 """
 
-from orderflow.venues.okx_futures.rest import BUCKETS, ENDPOINTS, NO_PAST, PAST, REFUSALS
+from orderflow.venues.okx import BUCKETS, DOCS, REFUSALS, REST
+from orderflow.venues.okx_futures.asked import QUESTIONS
+from orderflow.venues.okx_futures.facts import FACTS
+from orderflow.venues.okx_futures.notices import NOTICES
+from orderflow.venues.okx_futures.rest import ENDPOINTS, NO_PAST, PAST
 from orderflow.venues.okx_futures.rows import VENUE, native, words
 from orderflow.venues.okx_futures.socket import (
     HEAD_BYTES,
@@ -43,9 +47,9 @@ from orderflow.venues.spec import BookRule, Channel, Checksum, Hosts, Keepalive,
 
 OKX_FUTURES = Venue(
     name=VENUE,
-    docs="https://www.okx.com/docs-v5/en/",
+    docs=DOCS,
     hosts=Hosts(
-        rest="https://www.okx.com",
+        rest=REST,
         ws={
             "public": "wss://ws.okx.com:8443/ws/v5/public",
             "business": "wss://ws.okx.com:8443/ws/v5/business",
@@ -75,7 +79,8 @@ OKX_FUTURES = Venue(
         Channel("fills", ("trades",), "trades-all:{symbol}", "business", silent_after_s=300, default=False),
         Channel("top5", ("orderbooks",), "books5:{symbol}", "public", silent_after_s=60, default=False),
     ),
-    endpoints=ENDPOINTS,
+    endpoints=(*FACTS, *NOTICES, *ENDPOINTS),
+    questions=QUESTIONS,
     buckets=BUCKETS,
     decode=decode,
     subscribe=subscribe,

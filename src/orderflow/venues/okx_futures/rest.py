@@ -1,7 +1,7 @@
 """What OKX answers over REST. Lists come newest first and are given oldest first."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -16,43 +16,23 @@ from orderflow.market.events import (
     Nanos,
     OpenInterest,
 )
+from orderflow.venues.okx import IN_5, IN_10, IN_20, IN_40, IN_100, number, reads
+from orderflow.venues.okx.wire import BookRow, InstrumentRow, MarkRow, OpenInterestRow, TickerRow
 from orderflow.venues.okx_futures import rows
-from orderflow.venues.okx_futures.rows import VENUE, LevelRow, levels, listed, number
+from orderflow.venues.okx_futures.rows import VENUE, levels, listed
 from orderflow.venues.spec import (
     EVERY_FIVE_MINUTES,
     SETTLED,
     Answer,
-    Bucket,
     Endpoint,
     History,
     Memory,
     Query,
-    Refusals,
     leaves_out,
     left_out,
 )
 
 # ── What REST answers ─────────────────────────────────────────────────────────────────────────
-
-_T = TypeVar("_T")
-
-
-class _Answer(msgspec.Struct, Generic[_T], gc=False):
-    code: str
-    msg: str = ""
-    data: list[_T] = []
-
-
-class _Complaint(msgspec.Struct, gc=False):
-    code: str
-    msg: str = ""
-
-
-class _Book(msgspec.Struct, gc=False):
-    asks: list[LevelRow]
-    bids: list[LevelRow]
-    ts: int
-    seqId: int | None = None
 
 
 class _Paid(msgspec.Struct, gc=False):
@@ -73,43 +53,20 @@ class _OpenInterestThen(msgspec.Struct, array_like=True, gc=False):
     usd: float
 
 
-_COMPLAINT = msgspec.json.Decoder(_Complaint)
-
-
-def complaint(body: bytes) -> tuple[str, str] | None:
-    """Return the code and text of an error, which may come with a status of 200."""
-    try:
-        said = _COMPLAINT.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
-        return None
-    return None if said.code == "0" else (said.code, said.msg)
-
-
-def _reads(row: Any, meaning: Callable[[list[Any], Query, Nanos, Memory], Sequence[Event]]) -> Answer:
-    """Return a decoder of an answer whose `data` are such rows; an error answer is left out."""
-    decoder = msgspec.json.Decoder(_Answer[row], strict=False)
-
-    def decode(body: bytes, query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
-        if error := complaint(body):
-            return (left_out(VENUE, "", ts_recv, f"an error answer: {error[0]}"),)
-        return meaning(decoder.decode(body).data[::-1], query, ts_recv, memory)
-
-    return decode
-
-
-def _each(row: Any, *meanings: Callable[[Any, Nanos, Memory], Event]) -> Answer:
-    return _reads(
-        row,
+def each(row: Any, *meanings: Callable[[Any, Nanos, Memory], Event]) -> Answer:
+    """Return a decoder of an answer whose rows each mean one event or some."""
+    return reads(
+        *(VENUE, row),
         lambda found, query, ts, memory: [meaning(one, ts, memory) for one in found for meaning in meanings],
     )
 
 
-_UNNAMED = "an answer whose request is not recorded has no symbol"
+UNNAMED = "an answer whose request is not recorded has no symbol"
 
 
-def _books(found: list[_Book], query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
+def books(found: list[BookRow], query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     if "instId" not in query:
-        return (left_out(VENUE, "", ts_recv, _UNNAMED),)
+        return (left_out(VENUE, "", ts_recv, UNNAMED),)
     of = listed(query["instId"], memory)
     return [
         BookUpdate(
@@ -124,7 +81,7 @@ def _books(found: list[_Book], query: Query, ts_recv: Nanos, memory: Memory) -> 
 
 def _candles(found: list[rows.CandleRow], query: Query, ts_recv: Nanos, memory: Memory) -> Sequence[Event]:
     if "instId" not in query:
-        return (left_out(VENUE, "", ts_recv, _UNNAMED),)
+        return (left_out(VENUE, "", ts_recv, UNNAMED),)
     return rows.candles(found, query["instId"], query.get("bar", "1m"), ts_recv, memory)
 
 
@@ -140,7 +97,7 @@ def _open_interest_history(
     found: list[_OpenInterestThen], query: Query, ts_recv: Nanos, memory: Memory
 ) -> Sequence[Event]:
     if "instId" not in query:
-        return (left_out(VENUE, "", ts_recv, _UNNAMED),)
+        return (left_out(VENUE, "", ts_recv, UNNAMED),)
     symbol = listed(query["instId"], memory).symbol
     return [
         OpenInterest(VENUE, symbol, one.ts * MS, ts_recv, one.base, one.usd, one.contracts) for one in found
@@ -151,119 +108,101 @@ def _time(row: _Time, ts_recv: Nanos, memory: Memory) -> Event:
     return Control(VENUE, "", row.ts * MS, ts_recv, "pong")
 
 
-_instruments = _each(rows.InstrumentRow, lambda row, ts, memory: rows.instrument(row, ts))
-_INSTRUMENT = {"instId": "{symbol}"}
-_INDEX = {"instId": "{index}"}
+_instruments = each(InstrumentRow, lambda row, ts, memory: rows.instrument(row, ts))
+INSTRUMENT = {"instId": "{symbol}"}
+INDEX = {"instId": "{index}"}
 _CURRENCY = {"ccy": "{base}"}
 _NONE: dict[str, str] = {}
 
-# Allowances are per path and address; a bucket holds the paths that have the same one, together.
-_5, _10, _20, _40, _100 = "5 in 2 s", "10 in 2 s", "20 in 2 s", "40 in 2 s", "100 in 2 s"
-_RARE, _PLATFORM = "1 in 5 s", "2 in 2 s"
-
-BUCKETS = (
-    *(Bucket(f"{limit} in 2 s", limit, 2) for limit in (2, 5, 10, 20, 40, 100)),
-    Bucket(_RARE, 1, 5),
-)
-
-REFUSALS = Refusals(
-    limited={429: 2.0},  # the venue names no time: its windows are of 2 s
-    complaint=complaint,
-    limited_codes=frozenset({"50011"}),
-    # under maintenance, timed out, busy, system error
-    unavailable_codes=frozenset({"50001", "50004", "50013", "50026"}),
-    unknown_symbol_codes=frozenset({"51001"}),
-)
-
 _KEPT = (
-    Endpoint("time", "/api/v5/public/time", _each(_Time, _time), bucket=_10),
+    Endpoint("time", "/api/v5/public/time", each(_Time, _time), bucket=IN_10),
     Endpoint(
         "instruments",
         "/api/v5/public/instruments",
         _instruments,
         {"instType": "SWAP"},
-        bucket=_20,
+        bucket=IN_20,
         cache_s=3600,
     ),
     Endpoint(
-        *("depth", "/api/v5/market/books", _reads(_Book, _books), {"sz": "400"}, ("instId",)),
-        bucket=_40,
-        of_symbol=_INSTRUMENT,
+        *("depth", "/api/v5/market/books", reads(VENUE, BookRow, books), {"sz": "400"}, ("instId",)),
+        bucket=IN_40,
+        of_symbol=INSTRUMENT,
     ),
     Endpoint(
-        *("trades", "/api/v5/market/trades", _each(rows.TradeRow, rows.trade), {"limit": "500"}, ("instId",)),
-        bucket=_100,
-        of_symbol=_INSTRUMENT,
+        *("trades", "/api/v5/market/trades", each(rows.TradeRow, rows.trade), {"limit": "500"}, ("instId",)),
+        bucket=IN_100,
+        of_symbol=INSTRUMENT,
     ),
     Endpoint(
-        *("older_trades", "/api/v5/market/history-trades", _each(rows.TradeRow, rows.trade)),
+        *("older_trades", "/api/v5/market/history-trades", each(rows.TradeRow, rows.trade)),
         *({"limit": "100"}, ("instId",)),
-        bucket=_10,
-        of_symbol=_INSTRUMENT,
+        bucket=IN_10,
+        of_symbol=INSTRUMENT,
     ),
     Endpoint(
-        *("candles", "/api/v5/market/candles", _reads(rows.CandleRow, _candles)),
+        *("candles", "/api/v5/market/candles", reads(VENUE, rows.CandleRow, _candles)),
         *({"bar": "1m", "limit": "300"}, ("instId",)),
-        bucket=_40,
-        of_symbol=_INSTRUMENT,
+        bucket=IN_40,
+        of_symbol=INSTRUMENT,
     ),
     Endpoint(
-        *("older_candles", "/api/v5/market/history-candles", _reads(rows.CandleRow, _candles)),
+        *("older_candles", "/api/v5/market/history-candles", reads(VENUE, rows.CandleRow, _candles)),
         *({"bar": "1m", "limit": "300"}, ("instId",)),
-        bucket=_20,
-        of_symbol=_INSTRUMENT,
+        bucket=IN_20,
+        of_symbol=INSTRUMENT,
     ),
     Endpoint(
-        *("ticker", "/api/v5/market/ticker", _each(rows.TickerRow, rows.ticker, rows.best)),
+        *("ticker", "/api/v5/market/ticker", each(TickerRow, rows.ticker, rows.best)),
         needs=("instId",),
-        bucket=_20,
-        of_symbol=_INSTRUMENT,
+        bucket=IN_20,
+        of_symbol=INSTRUMENT,
     ),
     Endpoint(
         *(
             "tickers",
             "/api/v5/market/tickers",
-            _each(rows.TickerRow, rows.ticker, rows.best),
+            each(TickerRow, rows.ticker, rows.best),
             {"instType": "SWAP"},
         ),
-        bucket=_20,
+        bucket=IN_20,
     ),
     Endpoint(
-        *("index_ticker", "/api/v5/market/index-tickers", _each(rows.IndexRow, rows.index)),
+        *("index_ticker", "/api/v5/market/index-tickers", each(rows.IndexRow, rows.index)),
         needs=("instId",),
-        bucket=_20,
-        of_symbol=_INDEX,
+        bucket=IN_20,
+        of_symbol=INDEX,
     ),
     Endpoint(
-        *("mark_price", "/api/v5/public/mark-price", _each(rows.MarkRow, rows.mark)),
-        *({"instType": "SWAP"}, ("instId",)),
-        bucket=_10,
-        of_symbol=_INSTRUMENT,
+        *("mark_price", "/api/v5/public/mark-price", each(MarkRow, rows.mark)),
+        {"instType": "SWAP"},  # of one swap or of all
+        bucket=IN_10,
+        of_symbol=INSTRUMENT,
     ),
     Endpoint(
-        *("funding", "/api/v5/public/funding-rate", _each(rows.FundingRow, rows.funding)),
+        *("funding", "/api/v5/public/funding-rate", each(rows.FundingRow, rows.funding)),
         needs=("instId",),
-        bucket=_10,
-        of_symbol=_INSTRUMENT,
+        bucket=IN_10,
+        of_symbol=INSTRUMENT,
     ),
     Endpoint(
-        *("funding_history", "/api/v5/public/funding-rate-history", _each(_Paid, _paid)),
+        *("funding_history", "/api/v5/public/funding-rate-history", each(_Paid, _paid)),
         *({"limit": "400"}, ("instId",)),
-        bucket=_10,
-        of_symbol=_INSTRUMENT,
+        bucket=IN_10,
+        of_symbol=INSTRUMENT,
     ),
     Endpoint(
-        *("open_interest", "/api/v5/public/open-interest", _each(rows.OpenInterestRow, rows.open_interest)),
-        *({"instType": "SWAP"}, ("instId",)),
-        bucket=_20,
-        of_symbol=_INSTRUMENT,
+        *("open_interest", "/api/v5/public/open-interest", each(OpenInterestRow, rows.open_interest)),
+        {"instType": "SWAP"},  # of one swap or of all
+        bucket=IN_20,
+        of_symbol=INSTRUMENT,
     ),
     Endpoint(
         *("open_interest_history", "/api/v5/rubik/stat/contracts/open-interest-history"),
-        _reads(_OpenInterestThen, _open_interest_history),
+        reads(VENUE, _OpenInterestThen, _open_interest_history),
         *({"period": "5m", "limit": "100"}, ("instId",)),
-        bucket=_10,
-        of_symbol=_INSTRUMENT,
+        bucket=IN_10,
+        of_symbol=INSTRUMENT,
     ),
 )
 
@@ -284,66 +223,58 @@ _LEFT_OUT = tuple(
         of_symbol=of_symbol,
     )
     for path, reason, needs, bucket, of_symbol in (
-        ("/api/v5/market/books-full", "a slower book; the plain book is kept", _ONE, _10, _INSTRUMENT),
         (
             "/api/v5/market/books-rpi",
             "a book with retail orders; the plain book is kept",
             _ONE,
-            _40,
-            _INSTRUMENT,
+            IN_40,
+            INSTRUMENT,
         ),
-        ("/api/v5/market/index-candles", "no stream for candles of the index", _ONE, _20, _INDEX),
-        ("/api/v5/market/history-index-candles", "no stream for candles of the index", _ONE, _10, _INDEX),
+        ("/api/v5/market/index-candles", "no stream for candles of the index", _ONE, IN_20, INDEX),
+        ("/api/v5/market/history-index-candles", "no stream for candles of the index", _ONE, IN_10, INDEX),
         (
             "/api/v5/market/mark-price-candles",
             "no stream for candles of the mark price",
             _ONE,
-            _20,
-            _INSTRUMENT,
+            IN_20,
+            INSTRUMENT,
         ),
         (
             *("/api/v5/market/history-mark-price-candles", "no stream for candles of the mark price"),
-            *(_ONE, _10, _INSTRUMENT),
+            *(_ONE, IN_10, INSTRUMENT),
         ),
         (
             "/api/v5/market/index-components",
             "no stream for an index's parts",
             ("index",),
-            _20,
+            IN_20,
             {"index": "{index}"},
         ),
-        ("/api/v5/market/platform-24-volume", "no stream for the venue's volume", (), _PLATFORM, _NONE),
-        ("/api/v5/public/price-limit", "no stream for price limits", _ONE, _20, _INSTRUMENT),
-        ("/api/v5/public/position-tiers", "no stream for risk tiers", ("instType", "tdMode"), _10, _NONE),
-        ("/api/v5/public/underlying", "contracts are read from the listing", ("instType",), _20, _NONE),
-        ("/api/v5/public/insurance-fund", "no stream for the insurance fund", ("instType",), _10, _NONE),
-        ("/api/v5/public/premium-history", "no stream for the premium", _ONE, _20, _INSTRUMENT),
-        ("/api/v5/public/estimated-price", "no stream for delivery prices", _ONE, _10, _INSTRUMENT),
+        ("/api/v5/public/price-limit", "no stream for price limits", _ONE, IN_20, INSTRUMENT),
+        ("/api/v5/public/underlying", "contracts are read from the listing", ("instType",), IN_20, _NONE),
+        ("/api/v5/public/premium-history", "no stream for the premium", _ONE, IN_20, INSTRUMENT),
+        ("/api/v5/public/estimated-price", "no stream for delivery prices", _ONE, IN_10, INSTRUMENT),
         (
-            *("/api/v5/public/delivery-exercise-history", "no stream for delivery prices"),
-            *(("instType",), _40, _NONE),
+            "/api/v5/public/estimated-settlement-info",
+            "no stream for delivery prices",
+            _ONE,
+            IN_10,
+            INSTRUMENT,
         ),
-        ("/api/v5/public/settlement-history", "no stream for delivery prices", ("instFamily",), _40, _NONE),
-        ("/api/v5/public/estimated-settlement-info", "no stream for delivery prices", _ONE, _10, _INSTRUMENT),
         (
             "/api/v5/public/convert-contract-coin",
             "a calculation, no data",
             ("instId", "sz"),
-            _10,
-            _INSTRUMENT,
+            IN_10,
+            INSTRUMENT,
         ),
-        ("/api/v5/public/market-data-history", "addresses of archives, no data", ("module",), _5, _NONE),
-        ("/api/v5/public/opt-summary", "no stream for options on this market", ("uly",), _20, _NONE),
-        ("/api/v5/system/status", "no stream for maintenance", (), _RARE, _NONE),
-        (f"{_STAT}/taker-volume-contract", _TAKER, _ONE, _5, _INSTRUMENT),
-        (f"{_STAT}/taker-volume", _TAKER, ("ccy", "instType"), _5, _CURRENCY),
-        (f"{_STAT}/contracts/long-short-account-ratio-contract", _RATIO, _ONE, _5, _INSTRUMENT),
-        (f"{_STAT}/contracts/long-short-account-ratio-contract-top-trader", _RATIO, _ONE, _5, _INSTRUMENT),
-        (f"{_STAT}/contracts/long-short-position-ratio-contract-top-trader", _RATIO, _ONE, _5, _INSTRUMENT),
-        (f"{_STAT}/contracts/long-short-account-ratio", _RATIO, _CCY, _5, _CURRENCY),
+        ("/api/v5/public/market-data-history", "addresses of archives, no data", ("module",), IN_5, _NONE),
+        ("/api/v5/public/opt-summary", "no stream for options on this market", ("uly",), IN_20, _NONE),
+        (f"{_STAT}/taker-volume", _TAKER, ("ccy", "instType"), IN_5, _CURRENCY),
+        (f"{_STAT}/contracts/long-short-account-ratio", _RATIO, _CCY, IN_5, _CURRENCY),
         (
             *(f"{_STAT}/contracts/open-interest-volume", "no stream for the sum of a currency's contracts"),
-            *(_CCY, _5, _CURRENCY),
+            *(_CCY, IN_5, _CURRENCY),
         ),
     )
 )

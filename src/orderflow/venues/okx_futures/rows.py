@@ -30,6 +30,8 @@ from orderflow.market.events import (
     Trade,
 )
 from orderflow.venues import spec
+from orderflow.venues.okx import LevelRow, nanos, number
+from orderflow.venues.okx.wire import InstrumentRow, MarkRow, OpenInterestRow, TickerRow
 from orderflow.venues.spec import Contract, Memory, contract, left_out
 
 VENUE = "okx_futures"
@@ -79,23 +81,7 @@ def symbol_of_index(index: str, memory: Memory) -> str:
     return listed(f"{index}-SWAP", memory).symbol
 
 
-# ── Numbers ───────────────────────────────────────────────────────────────────────────────────
-
-
-def number(text: str) -> float | None:
-    """Return a number, or None for the empty text by which the venue says that there is none."""
-    return float(text) if text else None
-
-
-def nanos(text: str) -> Nanos | None:
-    return int(text) * MS if text else None
-
-
-class LevelRow(msgspec.Struct, array_like=True, gc=False):
-    """[price, size, a dead field, orders]; REST leaves fields out or adds some behind these two."""
-
-    price: float
-    size: float
+# ── Levels ────────────────────────────────────────────────────────────────────────────────────
 
 
 def levels(rows: list[LevelRow], of: Contract) -> list[Level]:
@@ -113,23 +99,6 @@ def levels(rows: list[LevelRow], of: Contract) -> list[Level]:
 # ── Instruments ───────────────────────────────────────────────────────────────────────────────
 
 _KINDS = {"SWAP": "perpetual", "FUTURES": "future", "SPOT": "spot", "MARGIN": "spot", "OPTION": "option"}
-
-
-class InstrumentRow(msgspec.Struct, gc=False):
-    instType: str
-    instId: str
-    state: str = ""
-    instFamily: str = ""
-    uly: str = ""
-    baseCcy: str = ""
-    quoteCcy: str = ""
-    settleCcy: str = ""
-    ctVal: str = ""
-    ctMult: str = ""
-    ctType: str = ""
-    tickSz: str = ""
-    lotSz: str = ""
-    listTime: str = ""
 
 
 def instrument(row: InstrumentRow, ts_recv: Nanos) -> Instrument:
@@ -182,12 +151,6 @@ def trade(row: TradeRow, ts_recv: Nanos, memory: Memory) -> Trade:
     return Trade(VENUE, of.symbol, row.ts * MS, ts_recv, row.tradeId, sold, row.px, size, row.count)
 
 
-class MarkRow(msgspec.Struct, gc=False):
-    instId: str
-    markPx: float
-    ts: int
-
-
 def mark(row: MarkRow, ts_recv: Nanos, memory: Memory) -> MarkPrice:
     return MarkPrice(VENUE, listed(row.instId, memory).symbol, row.ts * MS, ts_recv, row.markPx)
 
@@ -229,34 +192,10 @@ def funding(row: FundingRow, ts_recv: Nanos, memory: Memory) -> Event:
     )
 
 
-class OpenInterestRow(msgspec.Struct, gc=False):
-    instId: str
-    ts: int
-    oi: str = ""
-    oiCcy: str = ""
-    oiUsd: str = ""
-
-
 def open_interest(row: OpenInterestRow, ts_recv: Nanos, memory: Memory) -> OpenInterest:
     symbol = listed(row.instId, memory).symbol
     size, usd, contracts = number(row.oiCcy), number(row.oiUsd), number(row.oi)
     return OpenInterest(VENUE, symbol, row.ts * MS, ts_recv, size, usd, contracts)
-
-
-class TickerRow(msgspec.Struct, gc=False):
-    instId: str
-    ts: int
-    instType: str = ""
-    last: str = ""
-    open24h: str = ""
-    high24h: str = ""
-    low24h: str = ""
-    vol24h: str = ""
-    volCcy24h: str = ""
-    bidPx: str = ""
-    bidSz: str = ""
-    askPx: str = ""
-    askSz: str = ""
 
 
 def best(row: TickerRow, ts_recv: Nanos, memory: Memory) -> Quote:

@@ -21,8 +21,10 @@ from orderflow.market.events import (
     Nanos,
     Quote,
 )
+from orderflow.venues.okx import LevelRow
+from orderflow.venues.okx.wire import MarkRow, OpenInterestRow, TickerRow
 from orderflow.venues.okx_futures import rows
-from orderflow.venues.okx_futures.rows import VENUE, LevelRow, levels, listed
+from orderflow.venues.okx_futures.rows import VENUE, levels, listed
 from orderflow.venues.spec import Decode, Memory, left_out
 
 # ── What we ask ───────────────────────────────────────────────────────────────────────────────
@@ -285,11 +287,11 @@ _READERS: dict[bytes, Decode] = {
     b"books-l2-tbt": _diffs,
     b"books50-l2-tbt": _diffs,
     b"books5": _five,
-    b"mark-price": _each(rows.MarkRow, rows.mark),
+    b"mark-price": _each(MarkRow, rows.mark),
     b"index-tickers": _each(rows.IndexRow, rows.index),
     b"funding-rate": _each(rows.FundingRow, rows.funding),
-    b"open-interest": _each(rows.OpenInterestRow, rows.open_interest),
-    b"tickers": _each(rows.TickerRow, rows.ticker),
+    b"open-interest": _each(OpenInterestRow, rows.open_interest),
+    b"tickers": _each(TickerRow, rows.ticker),
     b"liquidation-orders": _liquidations,
     b"candle1m": _candles,
 }
