@@ -213,10 +213,10 @@ def test_every_route_is_described_with_what_the_door_itself_may_say(door: TestCl
 
 def test_what_one_part_cannot_say_stands_beside_what_the_others_do() -> None:
     class Refusing(Local):
-        async def call(self, name: str, arguments: Any = None, format: Any = None) -> Reply:
+        async def call(self, name: str, arguments: Any = None, format: Any = None, **more: Any) -> Reply:
             if name == "market_funding":
                 return failed(Failure(code="timeout", message="too late"))
-            return await super().call(name, arguments, format)
+            return await super().call(name, arguments, format, **more)
 
     with TestClient(http.app(Refusing(context())), base_url="http://127.0.0.1:8022") as client:
         said = client.get("/cross-exchange/BTCUSDT?exchanges=binance").json()

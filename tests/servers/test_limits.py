@@ -84,9 +84,9 @@ class Slow(Local):
         super().__init__(context())
         self.go = asyncio.Event()
 
-    async def call(self, name: str, arguments: Any = None, format: Any = None) -> Any:
+    async def call(self, name: str, arguments: Any = None, format: Any = None, **more: Any) -> Any:
         await self.go.wait()
-        return await super().call(name, arguments, format)
+        return await super().call(name, arguments, format, **more)
 
 
 def test_more_requests_than_can_be_answered_are_refused_and_the_others_answered() -> None:
