@@ -61,6 +61,7 @@ $(BIN)/python:
 $(BASE): pyproject.toml requirements/build.txt requirements/base.txt | $(BIN)/python
 	$(PIP) install --quiet -r requirements/build.txt -r requirements/base.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src # even where Python is told to write none: half a second of every start
 	@touch $@
 
 $(DEV): requirements/dev.txt $(BASE)

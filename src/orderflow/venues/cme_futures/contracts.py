@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-import holidays
 import msgspec
 
 from orderflow.market.errors import UnknownSymbol
@@ -96,6 +95,8 @@ def parse(code: str, near: date | None = None) -> Future:
 
 @cache
 def _closed(year: int) -> frozenset[date]:
+    import holidays  # a tenth of a second of every start, asked for by few
+
     london = holidays.country_holidays("GB", subdiv="ENG", years=year)
     york = holidays.financial_holidays("NYSE", years=year)
     return frozenset([*london, *york])
