@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.flow.measure import SIZES
 from bench.flow.measure import measure as measure_flow
 from bench.flow.report import latencies, order_flow
+from bench.live_latency import live, starts
 from bench.measure import measure
 from bench.recordings import CAPTURES
 from bench.report import decoding, document
@@ -64,7 +65,8 @@ def _flow(chosen: argparse.Namespace, folder: Path) -> tuple[list[str], list[str
 
 
 def _tools(chosen: argparse.Namespace, folder: Path) -> tuple[list[str], list[str]]:
-    return latencies(measured(folder / "tools", chosen.calls)), []
+    stored = measured(folder / "tools", chosen.calls)
+    return latencies(live(folder / "live", chosen.calls), stored, starts()), []
 
 
 def recordings(captures: Path, venues: list[str], folder: Path) -> tuple[list[Path], str]:

@@ -8,10 +8,11 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -73,7 +74,7 @@ def asked(families: Sequence[str]) -> list[Tool]:
 
 async def _measured(db: Path, calls: int, chosen: Sequence[Tool]) -> list[Latency]:
     found: list[Latency] = []
-    async with _simulated() as hosts, _collecting(db, hosts) as collector:
+    async with simulated(VENUES, RATE) as hosts, collecting(db, hosts) as collector:
         await asyncio.sleep(WARM_S)
         context = Context(
             latest=collector.live,
@@ -83,46 +84,48 @@ async def _measured(db: Path, calls: int, chosen: Sequence[Tool]) -> list[Latenc
         )
         caller = Local(context)
         for one in chosen:
-            print(f"{one.name}: {calls} calls", file=sys.stderr, flush=True)
-            found.append(await _latency(caller, one, calls))
+            found.append(await latency(caller, one.name, dict(one.example or {}), calls))
     return found
 
 
-async def _latency(caller: Local, one: Tool, calls: int) -> Latency:
-    arguments = dict(one.example or {})
-    first = await caller.call(one.name, arguments)  # brings what is brought when first needed
+async def latency(caller: Local, name: str, arguments: Mapping[str, Any], calls: int) -> Latency:
+    """Ask a tool again and again, the process' other work between; its first call is not counted."""
+    print(f"{name}: {calls} calls", file=sys.stderr, flush=True)
+    first = await caller.call(name, arguments)  # brings what is brought when first needed
     if first.failure is not None:
-        return Latency(one.name, [], 0, first.failure.message)
+        return Latency(name, [], 0, first.failure.message)
     seconds: list[float] = []
     for _ in range(calls):
         began = time.perf_counter()
-        reply = await caller.call(one.name, arguments)
+        reply = await caller.call(name, arguments)
         seconds.append(time.perf_counter() - began)
         if reply.failure is not None:
-            return Latency(one.name, [], 0, reply.failure.message)
+            return Latency(name, [], 0, reply.failure.message)
         await asyncio.sleep(0)
-    return Latency(one.name, seconds, len(first.text.encode()))
+    return Latency(name, seconds, len(first.text.encode()))
 
 
 @asynccontextmanager
-async def _simulated() -> AsyncIterator[dict[str, Hosts]]:
+async def simulated(venues: Sequence[str], rate: float) -> AsyncIterator[dict[str, Hosts]]:
+    """Run a simulator of these venues, and give the hosts by which each is reached."""
     command = [
-        sys.executable, "-m", "orderflow.sim", "--symbols", SYMBOL, "--venues", ",".join(VENUES), "--rate", str(RATE),
+        sys.executable, "-m", "orderflow.sim", "--symbols", SYMBOL, "--venues", ",".join(venues), "--rate", str(rate),
     ]  # fmt: skip
     simulator = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: ASYNC220 - nothing runs yet that would wait
     try:
         assert simulator.stdout is not None
         said = msgspec.json.decode(simulator.stdout.readline())
-        yield {name: Hosts(**said["hosts"][name]) for name in VENUES}
+        yield {name: Hosts(**said["hosts"][name]) for name in venues}
     finally:
         simulator.kill()
         simulator.wait()
 
 
 @asynccontextmanager
-async def _collecting(db: Path, hosts: dict[str, Hosts]) -> AsyncIterator[Collector]:
+async def collecting(db: Path, hosts: dict[str, Hosts]) -> AsyncIterator[Collector]:
+    """Collect from the simulated venues, and give the collector as soon as it has stored something."""
     plan = Plan(
-        db=db, venues={name: ALL[name] for name in VENUES}, symbols=(SYMBOL,), hosts=hosts, kind="simulated"
+        db=db, venues={name: ALL[name] for name in hosts}, symbols=(SYMBOL,), hosts=hosts, kind="simulated"
     )
     collector, stop = Collector(plan), asyncio.Event()
     running = asyncio.ensure_future(collector.run(stop))

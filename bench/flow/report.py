@@ -6,6 +6,7 @@ from statistics import median
 from bench.flow.contestants import CONTESTANTS, OURS, Contestant
 from bench.flow.measure import Results, Timed
 from bench.flow.questions import QUESTIONS
+from bench.live_latency import Start
 from bench.report import ABSENT, FigureGoal, markdown
 from bench.tool_latency import Latency
 
@@ -54,8 +55,36 @@ def table(results: Results) -> str:
     return markdown(head, rows)
 
 
-def latencies(found: Sequence[Latency]) -> list[str]:
+def latencies(live: Sequence[Latency], stored: Sequence[Latency], starts: Sequence[Start]) -> list[str]:
     """Return the parts that tell how long tools took to answer while the process collected."""
+    return [
+        "## Tools that ask the newest state",
+        "Questions that live state answers, asked again and again as a door asks them, in the process that"
+        " collects every simulated venue: wall time to the written answer.",
+        _calls(live),
+        "## Tools that ask a live store",
+        "Each tool's own example, asked again and again as a door asks it, in the process that collects two"
+        " simulated venues into a store with four hours of them: wall time to the written answer.",
+        _calls(stored),
+        "## An assistant's start",
+        "`orderflow mcp --toolsets all` over stdio, until a client has the lists of tools, resources and prompts; CPU"
+        " time is the process' own, from its start to its end.",
+        markdown(
+            ["starts", "tools listed", "median wall, s", "median CPU, s", "worst CPU, s"],
+            [
+                [
+                    str(len(starts)),
+                    str(starts[0].tools),
+                    f"{median(one.wall_s for one in starts):.2f}",
+                    f"{median(one.cpu_s for one in starts):.2f}",
+                    f"{max(one.cpu_s for one in starts):.2f}",
+                ]
+            ],
+        ),
+    ]
+
+
+def _calls(found: Sequence[Latency]) -> str:
     rows = [
         [one.tool, "0", ABSENT, ABSENT, one.failed]
         if one.failed
@@ -64,12 +93,7 @@ def latencies(found: Sequence[Latency]) -> list[str]:
         ]
         for one in found
     ]  # fmt: skip
-    return [
-        "## Tools that ask a live store",
-        "Each tool's own example, asked again and again as a door asks it, in the process that collects two"
-        " simulated venues into a store with four hours of them: wall time to the written answer.",
-        markdown(["tool", "calls", "median, ms", "p99, ms", "answer"], rows),
-    ]
+    return markdown(["tool", "calls", "median, ms", "p99, ms", "answer"], rows)
 
 
 def _named(results: Results, one: Contestant) -> str:
