@@ -111,7 +111,7 @@ def test_a_description_is_short_enough_to_be_listed(one: Tool) -> None:
 @every_tool
 def test_a_schema_has_nothing_that_a_reader_does_not_need(one: Tool) -> None:
     assert "title" not in _keys(one.schema)
-    assert "anyOf" not in _keys(one.schema)
+    assert "anyOf" not in _keys({p.name: p.schema for p in one.parameters if not p.is_instant})
     assert "$ref" not in _keys(one.schema)
 
 

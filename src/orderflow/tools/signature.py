@@ -7,7 +7,8 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-INSTANT = ["string", "integer"]  # the type of a time in a schema: text, or epoch milliseconds
+# A time in a schema: text, or epoch milliseconds; branches, since some clients take no list of types.
+INSTANT = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
 IS_INSTANT = {"format": "instant"}  # by which a function's annotation says so
 
 
@@ -26,7 +27,7 @@ class Parameter(msgspec.Struct, frozen=True):
 
     @property
     def is_instant(self) -> bool:
-        return self.schema.get("type") == INSTANT
+        return self.schema == INSTANT
 
     def shown(self) -> dict[str, Any]:
         """Return its JSON Schema with the doc, and the default where there is one."""
@@ -40,7 +41,7 @@ class Parameter(msgspec.Struct, frozen=True):
         kind = self.schema.get("type", "")
         if "enum" in self.schema:
             kind = " | ".join(str(one) for one in self.schema["enum"])
-        elif kind == INSTANT:
+        elif self.is_instant:
             kind = "time as -4h, now, ISO 8601 or epoch milliseconds"
         elif kind == "array":
             kind = f"list of {' | '.join(self.schema.get('items', {}).get('enum', ['text']))}"
@@ -110,7 +111,7 @@ def _slim(schema: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(kept.get("enum"), list):
         kept["enum"] = [one for one in kept["enum"] if one is not None]
     if IS_INSTANT.items() <= kept.items():
-        return {"type": INSTANT}
+        return dict(INSTANT)
     if isinstance(kept.get("items"), Mapping):
         kept["items"] = _slim(kept["items"])
     return kept
