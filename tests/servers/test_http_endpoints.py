@@ -138,7 +138,7 @@ def test_a_dashboard_has_what_exists_and_says_what_does_not(door: TestClient) ->
 @pytest.mark.parametrize("lacking", LACKING, ids=lambda one: one.path)
 def test_what_is_not_built_says_so_with_tools_that_answer_today(door: TestClient, lacking: Any) -> None:
     said = door.get(lacking.path.replace("{symbol}", "BTCUSDT"))
-    assert (said.status_code, said.json()["code"]) == (501, "not_built")
+    assert (said.status_code, said.json()["code"]) == (404, "not_built")
     assert lacking.instead
     for name in lacking.instead:
         assert tools.ALL.tools[name].read_only
@@ -207,7 +207,7 @@ def test_every_route_is_described_with_what_the_door_itself_may_say(door: TestCl
                  "/dashboard/{symbol}", *(one.path for one in LACKING)):  # fmt: skip
         responses = paths[path]["get"]["responses"]
         assert {"400", "401", "403", "413", "421", "429", "503"} <= set(responses)
-    assert "501" in paths["/features/{symbol}"]["get"]["responses"]
+    assert "404" in paths["/features/{symbol}"]["get"]["responses"]
     assert "text/csv" in paths["/tools/xv_prices"]["post"]["responses"]["200"]["content"]
 
 

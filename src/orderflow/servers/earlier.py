@@ -23,7 +23,7 @@ SHOWN = exchanges.SHOWN | {
     "/cross-exchange/{symbol}": "prices, funding, open interest and arbitrage of several venues; ?exchanges=",
     "/streaming/status": "what is collected, how it goes, what is wrong",
     "/dashboard/{symbol}": "one symbol at a glance; ?exchange=",
-    "/features /signals /forecast …": "not built yet: 501, with the tools that answer today",
+    "/features /signals /forecast …": "not built yet: 404, with the tools that answer today",
 }
 
 Symbol = Annotated[str, Path(max_length=64, description="unified symbol as in BTCUSDT")]

@@ -75,7 +75,7 @@ def of(path: str) -> Failure:
 def add(app: FastAPI) -> None:
     """Add the routes to an application."""
     said: dict[int | str, dict[str, Any]] = {
-        501: {"model": Error, "description": f"{CODE}; the hint names tools that answer today"}
+        404: {"model": Error, "description": f"{CODE}; the hint names tools that answer today"}
     }
     for one in LACKING:
         app.get(
@@ -83,7 +83,7 @@ def add(app: FastAPI) -> None:
             summary=f"Not built yet: {one.what}",
             response_class=Response,
             responses=said,
-            status_code=501,
+            status_code=404,
             openapi_extra=_parameters(one.path),
             tags=["earlier"],
         )(_answering(one))
@@ -91,7 +91,7 @@ def add(app: FastAPI) -> None:
 
 def _answering(lacking: Lacking) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        return refused(501, failure(lacking))
+        return refused(404, failure(lacking))
 
     return answer
 
