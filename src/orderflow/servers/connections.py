@@ -17,9 +17,11 @@ SENT = (
 
 
 class Bounded(H11Protocol):
-    """A connection that is refused where too many are open, and ended where its client does not go on.
+    """A connection that is ended where its client does not go on.
 
-    The server's own library waits for a head, and for a reader, as long as they like.
+    Where too many are open, the one that has said nothing for longest makes room, so that mute clients keep
+    nobody out; where all of them are being answered, the newest is refused. The server's own library waits
+    for a head, and for a reader, as long as they like.
     """
 
     limits = Limits()
@@ -32,10 +34,16 @@ class Bounded(H11Protocol):
         taken: socket.socket | None = transport.get_extra_info("socket")
         if taken is not None:
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENT)
-        if full:
-            self._end(503, Failure(code="busy", message="too many connections are open", after_s=1.0))
+        mute = self._longest_mute() if full else None
+        if mute is not None:
+            mute.refuse()
+        if full and mute is None:
+            self.refuse()
         else:
             self._await_head()
+
+    def refuse(self) -> None:
+        self._end(503, Failure(code="busy", message="too many connections are open", after_s=1.0))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
@@ -53,6 +61,15 @@ class Bounded(H11Protocol):
         self._end(400, Failure(code="invalid_argument", message="this is no HTTP request", hint=hint))
 
     # ── The head ──────────────────────────────────────────────────────────────────────────────
+
+    def _longest_mute(self) -> "Bounded | None":
+        """Return the connection that we have waited for longest for the head of a request."""
+        waiting = [
+            (one._awaited.when(), one)  # noqa: SLF001 - of its own kind
+            for one in self.connections
+            if isinstance(one, Bounded) and one is not self and one._awaited is not None  # noqa: SLF001
+        ]
+        return min(waiting, key=lambda pair: pair[0])[1] if waiting else None
 
     def _await_head(self) -> None:
         self._awaited = self.loop.call_later(self.limits.head_s, self._too_late)
