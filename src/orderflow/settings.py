@@ -62,11 +62,16 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", validation_alias=_named("host", "MCP_HOST"))
     port: int = Field(8022, ge=0, le=65535, validation_alias=_named("port", "MCP_PORT"))
     token: str | None = Field(None, validation_alias=_named("token"), description="asked of HTTP clients")
+    allowed_hosts: Words = Field(
+        (),
+        validation_alias=_named("allowed_hosts"),
+        description="with a token: further names under which the HTTP door is asked, as a proxy's",
+    )
     rate_limit_per_s: float = Field(
         50.0,
         ge=0,
         validation_alias=_named("rate_limit_per_s"),
-        description="requests of one address, and of one token, in the long run; 0 for no limit",
+        description="requests of one address, in the long run; 0 for no limit",
     )
     rate_limit_burst: int = Field(
         200, ge=1, validation_alias=_named("rate_limit_burst"), description="of them at once"

@@ -64,7 +64,7 @@ def test_who_asks_too_often_is_told_when_to_come_again_and_health_still_answers(
     tried(body, rate_per_s=0.1, burst=3)
 
 
-def test_a_wrong_token_costs_the_address_and_not_the_right_token() -> None:
+def test_guessing_tokens_is_limited_like_all_else() -> None:
     async def body(port: int) -> None:
         statuses = [
             (await asked(port, "GET", "/", f"Authorization: Bearer {guess}"))[0] for guess in range(5)

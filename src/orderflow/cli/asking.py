@@ -101,6 +101,7 @@ async def _serve(chosen: "Settings", store: Path | str, as_json: bool) -> None:
     door = http.app(
         nearest,
         token=chosen.token,
+        hosts=(chosen.host, *chosen.allowed_hosts),
         toolset=chosen.toolset,
         desk=desk,
         asked=partial(sandbox.ask, store),

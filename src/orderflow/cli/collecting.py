@@ -261,6 +261,7 @@ async def _collect(
     door = http.app(
         Local(context),
         token=chosen.token,
+        hosts=(chosen.host, *chosen.allowed_hosts),
         toolset=chosen.toolset,
         writes=chosen.allow_control,
         desk=desk,

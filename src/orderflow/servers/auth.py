@@ -3,7 +3,8 @@
 import asyncio
 import hmac
 import ipaddress
-from collections.abc import Mapping
+import socket
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 import msgspec
@@ -52,13 +53,15 @@ class Gate:
     """Lets a request in if it carries the token, comes for this host and is not too large.
 
     Without a token only loopback names are served: a page in a browser that points its own name at
-    127.0.0.1 sends that name as Host, and its own address as Origin.
+    127.0.0.1 sends that name as Host, and its own address as Origin. With one, so are addresses in numbers,
+    this machine's own name, and `hosts`, as names by which a proxy is reached.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         token: str | None = None,
+        hosts: Collection[str] = (),
         most_bytes: int = MOST_BYTES,
         body_s: float = BODY_S,
         most_held: int = MOST_HELD,
@@ -67,6 +70,7 @@ class Gate:
         self._token = token.encode() if token else None
         self._most_bytes, self._body_s, self._most_held = most_bytes, body_s, most_held
         self._held = 0
+        self._hosts = frozenset(one.lower() for one in (*hosts, *_machine()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -86,11 +90,11 @@ class Gate:
 
     def _stranger(self, headers: Headers) -> Response | None:
         host = _name(f"//{headers.get('host', '')}")
-        if self._token is None and not (host and is_loopback(host)):
-            message = (
-                f"this service answers to 127.0.0.1 and localhost, not to {headers.get('host', '')[:80]!r}"
-            )
-            return refused(421, Failure(code="invalid_argument", message=message))
+        if not host or not self._is_ours(host):
+            said = headers.get("host", "")[:80]
+            message = f"this service answers to 127.0.0.1 and localhost, not to {said!r}"
+            hint = "" if self._token is None else "its owner adds the name to ORDERFLOW_ALLOWED_HOSTS"
+            return refused(421, Failure(code="invalid_argument", message=message, hint=hint))
         origin = headers.get("origin")
         if origin is not None:
             came_from = _name(origin)
@@ -98,6 +102,11 @@ class Gate:
                 message = f"requests from pages of {origin[:80]!r} are not served"
                 return refused(403, Failure(code="invalid_argument", message=message))
         return None
+
+    def _is_ours(self, host: str) -> bool:
+        if is_loopback(host):
+            return True
+        return self._token is not None and (_is_address(host) or host.lower() in self._hosts)
 
     def _unknown(self, headers: Headers) -> Response | None:
         if self._token is None:
@@ -162,6 +171,20 @@ def _again(messages: list[Message], receive: Receive) -> Receive:
         return messages.pop(0) if messages else await receive()
 
     return replay
+
+
+def _machine() -> list[str]:
+    name = socket.gethostname()
+    return [name, f"{name}.local"]
+
+
+def _is_address(host: str) -> bool:
+    """Tell an address in numbers, which no name server can point elsewhere."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _name(address: str) -> str | None:

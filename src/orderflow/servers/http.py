@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from typing import cast
 
 import uvicorn
@@ -40,6 +40,7 @@ def app(
     caller: Caller,
     *,
     token: str | None = None,
+    hosts: Collection[str] = (),
     toolset: str = "core",
     writes: bool = False,
     desk: Desk | None = None,
@@ -51,7 +52,8 @@ def app(
 
     `toolset` is what `/mcp` and `/sse` list, with what `writes` where that is switched on; `desk` answers
     `/api/v1/exchange`, which is not there without one; so do `asked` for `/export` and `watched`, who knows
-    the latest, for `/stream`. `limits` say what one client may cost. Raises `UnknownTool` for an unknown toolset.
+    the latest, for `/stream`. `limits` say what one client may cost; `hosts` are further names under which this
+    door may be asked where a `token` is. Raises `UnknownTool` for an unknown toolset.
     """
     metrics, bounds = Metrics(), limits or Limits()
     counted = Counted(caller, metrics)
@@ -92,7 +94,7 @@ def app(
     found.add_exception_handler(RequestValidationError, _misread)
     # the last one is asked first
     found.add_middleware(Crowd, limits=bounds)
-    found.add_middleware(Gate, token=token, body_s=bounds.body_s)
+    found.add_middleware(Gate, token=token, hosts=hosts, body_s=bounds.body_s)
     found.add_middleware(Throttle, limits=bounds)
     return found
 

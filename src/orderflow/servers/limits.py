@@ -3,7 +3,6 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from hashlib import blake2b
 
 import msgspec
 from starlette.datastructures import Headers
@@ -22,7 +21,7 @@ _BUSY_S = 1.0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How far clients may go. `rate_per_s` is of one address, and of one token; 0 is no limit.
+    """How far clients may go. `rate_per_s` is of one address; 0 is no limit.
 
     `requests` are answered at once, and `streams` beside them; `connections` may be open. A request's head must
     be here within `head_s`, its body within `body_s`; who takes nothing of an answer for `write_s` is let go.
@@ -64,12 +63,14 @@ class Rate:
 
 
 class Throttle:
-    """Refuses a request that comes too soon after others of its address or token, or whose head is too long."""
+    """Refuses a request that comes too soon after others of its address, or whose head is too long.
+
+    Not after others of its token: all share the one, so that one of them would keep out the rest.
+    """
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app = app
         self._addresses = Rate(limits.rate_per_s, limits.burst)
-        self._tokens = Rate(limits.rate_per_s, limits.burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope) if scope["type"] == "http" else None
@@ -84,9 +85,6 @@ class Throttle:
         if scope["path"] in WATCHED:
             return None
         waits = self._addresses.wait_s(scope["client"][0] if scope.get("client") else "")
-        if not waits and (given := headers.get("authorization")) is not None:
-            # a wrong one is refused further in; the right one is not kept in the clear
-            waits = self._tokens.wait_s(blake2b(given.encode(), digest_size=16).hexdigest())
         if not waits:
             return None
         failure = Failure(
