@@ -124,7 +124,7 @@ def test_the_settings_of_the_service_are_settings(tmp_path: Path, monkeypatch: p
     assert set(names) <= set(Settings.model_fields) and len(names) > 8
     monkeypatch.setenv("ORDERFLOW_CONFIG", str(tmp_path / "none.toml"))
     usual = settings()
-    examples = {"venues", "streams", "memory_warning"}
+    examples = {"venues", "streams", "memory_warning", "allowed_hosts"}
     assert {name for name in names if getattr(found, name) != getattr(usual, name)} == examples
     for name in FOLLOWED:
         assert name in "\n".join(lines)

@@ -80,7 +80,7 @@ def test_no_data_is_an_empty_list_and_a_reason(client: TestClient) -> None:
         ("large-trades?limit=1001", 400, "invalid_argument", "limit: "),
         ("large-trades?min_value_usd=-1", 400, "invalid_argument", "min_value_usd: "),
         ("large-trades?order=rate", 400, "invalid_argument", "order: "),
-        ("large-trades?exchange=nyse", 400, "invalid_argument", "unknown venue 'nyse'"),
+        ("large-trades?exchange=nyse", 409, "invalid_argument", "unknown venue 'nyse'"),
         ("large-trades?simbol=BTC", 400, "invalid_argument", "no filter 'simbol'"),
         ("funding-rates?only_liquidations=true", 400, "invalid_argument", "no filter 'only_liquidations'"),
         ("open-interest?symbol=DOGE", 404, "unknown_symbol", "unknown symbol 'DOGE'"),

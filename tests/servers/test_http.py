@@ -131,11 +131,13 @@ def test_each_code_of_ours_has_its_status(code: str) -> None:
             error.code = code
             return failed(failure_of(error))
 
-    said = TestClient(http.app(Refusing(context())), base_url="http://127.0.0.1").post(
-        "/tools/xv_prices", json={}
-    )
+    door = TestClient(http.app(Refusing(context())), base_url="http://127.0.0.1")
+    said = door.post("/tools/xv_prices", json={"limit": 0})
     assert said.status_code == STATUS[code]
     assert said.headers["Retry-After"] == "7"
+    # the same of a request whose form is right: what it means is refused
+    meant = {"invalid_argument": 409, "too_large": 409}.get(code, STATUS[code])
+    assert door.post("/tools/xv_prices", json={}).status_code == meant
     assert set(STATUS.values()) == {400, 404, 409, 413, 429, 503, 504, 500}
 
 

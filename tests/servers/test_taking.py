@@ -63,10 +63,10 @@ def test_a_window_comes_as_a_file_in_each_form() -> None:
         ("nonsense", {}, Sandbox(), 400, "invalid_argument"),
         ("trades", {"venue": "nowhere"}, Sandbox(), 400, "invalid_argument"),
         ("trades", {"venue": "pyth"}, Sandbox(), 409, "unsupported_by_venue"),
-        ("trades", {"since": "2025-11-23"}, Sandbox(), 400, "invalid_argument"),
-        ("trades", {"since": "yesterday"}, Sandbox(), 400, "invalid_argument"),
+        ("trades", {"since": "2025-11-23"}, Sandbox(), 409, "invalid_argument"),
+        ("trades", {"since": "yesterday"}, Sandbox(), 409, "invalid_argument"),
         ("trades", {"format": "xlsx"}, Sandbox(), 400, "invalid_argument"),
-        ("trades", {}, Sandbox(truncated=True), 413, "too_large"),
+        ("trades", {}, Sandbox(truncated=True), 409, "too_large"),
         ("trades", {}, Sandbox(late=True), 504, "timeout"),
     ],
 )

@@ -1,18 +1,24 @@
-"""The calls: one POST a tool, drawn from the catalogue, in any form."""
+"""The calls: one POST a tool, drawn from the catalogue, in any form.
 
-from collections.abc import Awaitable, Callable, Mapping
+A tool that watches for a while has no path of its own: it is asked by name, and while it goes on its answer
+begins with blanks, which JSON allows, so that neither a client nor a proxy between gives up.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 from fastapi import FastAPI, Query
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from orderflow import tools
 from orderflow.market.errors import InvalidArgument
 from orderflow.servers.callers import Caller
 from orderflow.servers.replies import Failure, Reply, failure_of
 from orderflow.servers.routes import ERRORS, failed, json
+from orderflow.servers.watches import lasts_s
 from orderflow.tools.answers import PNG, Format
 from orderflow.tools.forms import as_csv
 from orderflow.tools.spec import Tool
@@ -20,6 +26,8 @@ from orderflow.tools.spec import Tool
 Rows: TypeAlias = Literal["csv", "arrow"]  # the rows alone, for programs
 Form: TypeAlias = Format | Rows
 Drawn: TypeAlias = Form | Literal["png"]
+
+BLANK_EVERY_S = 5.0
 
 _MEDIA = {
     "json": "application/json",
@@ -44,6 +52,8 @@ _ENVELOPE = Query(
 def add(app: FastAPI, caller: Caller, writes: bool) -> None:
     """Add the routes to an application; tools that change something have one only where it `writes`."""
     for one in tools.ALL.toolset("all", writes=writes):
+        if one.lasts_s:
+            continue
         shown: dict[str, Any] = {
             "summary": one.title,
             "description": one.description,
@@ -62,6 +72,8 @@ def add(app: FastAPI, caller: Caller, writes: bool) -> None:
     @app.post(
         "/tools/{name}",
         summary="Call a tool by any of its names",
+        description="Tools that watch for a while, as live_analyze, are asked here. Their JSON begins with blanks where"
+        " it takes longer than five seconds, and its status is then 200: an error has `code` and `message`.",
         response_model=None,
         responses=_responses(draws=True),
         openapi_extra={"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}},
@@ -110,16 +122,43 @@ async def _answer(
     if format is None and said in get_args(Rows):
         format = arguments.pop("format")
     form = _asked_form(format, said)
-    reply = await caller.call(name, arguments, form)
-    if reply.failure is not None:
-        return failed(reply.failure)
-    if format == "png":
-        return _picture(name, reply)
-    if format in get_args(Rows):
-        return _rows(reply, format == "arrow")
-    if envelope == "reply":
-        return json(reply)
-    return Response(reply.text, media_type=_MEDIA[form or str(said)])
+
+    async def answer() -> Response:
+        reply = await caller.call(name, arguments, form)
+        if reply.failure is not None:
+            return failed(reply.failure, fits=tools.ALL.fits(name, arguments))
+        if format == "png":
+            return _picture(name, reply)
+        if format in get_args(Rows):
+            return _rows(reply, format == "arrow")
+        if envelope == "reply":
+            return json(reply)
+        return Response(reply.text, media_type=_MEDIA[form or str(said)])
+
+    if lasts_s(name, arguments) and (envelope == "reply" or (form == "json" and format in (None, "json"))):
+        return await _in_json(answer())
+    return await answer()
+
+
+async def _in_json(answering: Awaitable[Response]) -> Response:
+    """Return the answer or, where it is not there yet, one that has blanks until it is."""
+    task = asyncio.ensure_future(answering)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=BLANK_EVERY_S)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    return task.result() if done else StreamingResponse(_after_blanks(task), media_type=_MEDIA["json"])
+
+
+async def _after_blanks(task: "asyncio.Future[Response]") -> AsyncIterator[bytes]:
+    try:
+        while not task.done():
+            yield b" "
+            await asyncio.wait({task}, timeout=BLANK_EVERY_S)
+        yield bytes(task.result().body)
+    finally:
+        task.cancel()
 
 
 def _asked_form(format: Drawn | None, said: Any) -> Format | None:

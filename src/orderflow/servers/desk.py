@@ -22,7 +22,7 @@ from orderflow.market.errors import InvalidArgument, OrderflowError
 from orderflow.market.instruments import MARKETS
 from orderflow.servers.callers import DEFECTS
 from orderflow.servers.replies import Failure, failure_of
-from orderflow.servers.routes import STATUS
+from orderflow.servers.routes import status_of
 from orderflow.store.desk import MOST_HOURS, MOST_ROWS, Answer, Filters
 from orderflow.store.desk.questions import MOST_USD
 from orderflow.store.desk.results import FundingRates, LargeTrades, OpenInterests, OrderBooks
@@ -196,6 +196,9 @@ class _Enveloped(APIRoute):
         async def enveloped(request: Request) -> Response:
             try:
                 _check(request, known)
+            except InvalidArgument as error:
+                return _refused(failure_of(error))
+            try:
                 return await answer(request)
             except RequestValidationError as error:
                 first = error.errors()[0]
@@ -207,7 +210,7 @@ class _Enveloped(APIRoute):
                     )
                 )
             except OrderflowError as error:
-                return _refused(failure_of(error))
+                return _refused(failure_of(error), fits=True)
             except DEFECTS:
                 trace = secrets.token_hex(6)
                 log.exception("%s failed, trace %s", request.url.path, trace)
@@ -229,13 +232,13 @@ def _check(request: Request, known: list[str]) -> None:
             )
 
 
-def _refused(failure: Failure) -> Response:
+def _refused(failure: Failure, *, fits: bool = False) -> Response:
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     shown = {name: value for name, value in msgspec.to_builtins(failure).items() if value is not None}
     headers = {} if failure.after_s is None else {"Retry-After": str(max(1, round(failure.after_s)))}
     return Response(
         msgspec.json.encode({"success": False, **shown, "timestamp": now}),
-        STATUS.get(failure.code, 500),
+        status_of(failure, fits=fits),
         headers,
         media_type="application/json",
     )

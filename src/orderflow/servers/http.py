@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 import orderflow
 from orderflow.jobs.control import Control
@@ -106,13 +107,22 @@ def steer(app: FastAPI, control: Control, key: str) -> None:
 
 async def _not_served(request: Request, error: Exception) -> Response:
     error = cast(HTTPException, error)  # the handler is registered for it alone
+    headers = dict(error.headers or {})
+    if "Allow" in headers:  # the framework names the methods of the first route alone
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
     code = _STATUS_CODES.get(error.status_code, "invalid_argument")
     failure = Failure(
         code=code,
         message=f"{request.method} {request.url.path}: {error.detail}",
         hint="GET / lists what is served",
     )
-    return refused(error.status_code, failure, error.headers)
+    return refused(error.status_code, failure, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Return the methods of every route that has the path of a request."""
+    matching = [one for one in request.app.router.routes if one.matches(request.scope)[0] is not Match.NONE]
+    return {method for one in matching for method in getattr(one, "methods", None) or ()}
 
 
 async def _misread(request: Request, error: Exception) -> Response:

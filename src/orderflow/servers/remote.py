@@ -103,10 +103,10 @@ class Remote:
             return failed(found)
         status, said = found
         try:
-            if status == 200:
+            if status == 200 and "code" not in said:  # one that lasted fails after its status was sent
                 return msgspec.convert(said, Reply)
             return failed(msgspec.convert(said, Failure))
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, TypeError):
             return failed(
                 Failure(
                     code="internal",

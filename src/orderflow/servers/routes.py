@@ -32,6 +32,9 @@ STATUS = {
     "internal": 500,
 }
 
+# Of a request whose form is as the interface says: what it asks for does not go together, or is too much to tell.
+_MEANT = {**STATUS, "invalid_argument": 409, "too_large": 409}
+
 
 class Error(BaseModel):
     """What went wrong, by a stable code, and what would be right."""
@@ -92,9 +95,14 @@ def add(app: FastAPI, caller: Caller, metrics: Metrics, writes: bool, further: M
     app.openapi = ours
 
 
-def failed(failure: Failure) -> Response:
+def status_of(failure: Failure, *, fits: bool = False) -> int:
+    """Return the status of an error, of a request whose form `fits` the interface or does not."""
+    return (_MEANT if fits else STATUS).get(failure.code, 500)
+
+
+def failed(failure: Failure, *, fits: bool = False) -> Response:
     headers = {} if failure.after_s is None else {"Retry-After": str(max(1, round(failure.after_s)))}
-    return refused(STATUS.get(failure.code, 500), failure, headers)
+    return refused(status_of(failure, fits=fits), failure, headers)
 
 
 def json(value: Any, status: int = 200) -> Response:

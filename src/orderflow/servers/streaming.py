@@ -24,6 +24,15 @@ SHOWN = {"/stream/{stream}": "changes as they come, as server-sent events; ?symb
 HEARTBEAT_S = 15.0
 RETRY_MS = 2_000
 
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string"},
+        "data": {"type": "string"},
+        "id": {"type": "string"},
+        "retry": {"type": "integer"},
+    },
+}
 _TOLD = (
     "The first event is `begin`: what follows, and which venues tell nothing now and why. Then comes the latest row of"
     " each venue and each change, as an event named as the stream, with an id; `dropped` tells how many rows"
@@ -41,7 +50,7 @@ def add(app: FastAPI, changes: Changes, heartbeat_s: float = HEARTBEAT_S) -> Non
         description=_TOLD,
         response_model=None,
         responses={
-            200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "events"},
+            200: {"content": {"text/event-stream": {"schema": _EVENT}}, "description": "events"},
             **ERRORS,
         },
         tags=["stream"],

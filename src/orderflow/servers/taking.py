@@ -5,15 +5,16 @@ The rows are asked in the sandbox, which bounds what they cost the process that 
 
 import asyncio
 import time
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
-from fastapi import FastAPI, Query
+from fastapi import FastAPI, Path, Query
 from starlette.responses import Response
 
 from orderflow.market.errors import InvalidArgument, OrderflowError, TooLarge, UnsupportedByVenue
 from orderflow.market.events import US
 from orderflow.market.instruments import MARKETS, Series, venue_id
 from orderflow.market.streams import STREAMS
+from orderflow.servers.parts import ONE_VENUE
 from orderflow.servers.replies import failure_of
 from orderflow.servers.routes import ERRORS, failed
 from orderflow.store.identifiers import identifier
@@ -56,30 +57,40 @@ def add(app: FastAPI, asked: Asked) -> None:
         },
     )
     async def export(
-        stream: str,
+        stream: Annotated[str, Path(json_schema_extra={"enum": list(STREAMS)})],
         symbol: str = Query(description="unified symbol as in BTCUSDT"),
-        venue: str = Query(description="venue id as in binance_spot"),
+        venue: str = Query(description="venue id as in binance_spot", json_schema_extra=ONE_VENUE),
         since: str = Query("-4h", description="-4h, ISO 8601 or epoch milliseconds"),
         until: str = Query("now", description="as since; not included"),
         format: Literal["parquet", "csv", "arrow"] = Query("parquet", description="form of the file"),
     ) -> Response:
         try:
-            name, statement = _statement(stream, symbol, venue, since, until)
-            body = await asyncio.to_thread(_file, asked, statement, format)
+            place = _place(stream, venue)
         except OrderflowError as error:
             return failed(failure_of(error))
+        try:
+            name, statement = _statement(stream, symbol, place, since, until)
+            body = await asyncio.to_thread(_file, asked, statement, format)
+        except OrderflowError as error:
+            return failed(failure_of(error), fits=True)
         told = {"Content-Disposition": f'attachment; filename="{name}.{format}"'}
         return Response(body, media_type=_MEDIA[format], headers=told)
 
 
-def _statement(stream: str, symbol: str, venue: str, since: str, until: str) -> tuple[str, str]:
+def _place(stream: str, venue: str) -> str:
+    """Return the id of a venue that has a stream."""
     if stream not in STREAMS:
         raise InvalidArgument(f"no stream is called {stream[:40]!r}", hint=f"streams: {', '.join(STREAMS)}")
-    place, now = venue_id(venue), time.time_ns()
+    place = venue_id(venue)
     if stream not in MARKETS[place].streams:
         raise UnsupportedByVenue(
             f"{place} has no {stream}", hint=f"it has {', '.join(MARKETS[place].streams)}"
         )
+    return place
+
+
+def _statement(stream: str, symbol: str, place: str, since: str, until: str) -> tuple[str, str]:
+    now = time.time_ns()
     first, last = instant(since, now), instant(until, now)
     if first >= last:
         raise InvalidArgument(

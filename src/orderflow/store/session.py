@@ -121,6 +121,11 @@ class Session:
                 if self._served is not None:
                     raise Disconnected(f"the process that serves the database is gone: {said}") from error
                 raise StoreUnusable(f"the database cannot be read: {said}") from error
+            except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
+                raise InvalidArgument(
+                    "a number of the question is too large or too small for what is stored",
+                    hint="sizes and steps are near the prices' own",
+                ) from error
             except duckdb.InterruptException as error:
                 raise TimedOut(
                     f"the question took longer than {self._timeout_s or 0:g} s",

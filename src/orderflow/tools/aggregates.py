@@ -11,7 +11,7 @@ from orderflow.store.windows import Window
 from orderflow.tools.answers import Answer
 from orderflow.tools.history import CANDLES, bar_rows
 from orderflow.tools.past import FAMILY, Past, answer, past, told
-from orderflow.tools.spec import Ask, Instant, VenueId, tool
+from orderflow.tools.spec import SMALLEST, Ask, Instant, VenueId, tool
 
 Kind = Literal["price_ohlc", "volume_profile", "volatility", "funding_cumulative", "liquidation_cascade"]
 
@@ -51,7 +51,7 @@ def history_aggregate(
     since: Instant = "-1d",
     until: Instant = "now",
     bins: Annotated[int, Range(ge=1, le=1000)] = 50,
-    size: Annotated[float, Range(gt=0)] | None = None,
+    size: Annotated[float, Range(ge=SMALLEST)] | None = None,
 ) -> Answer:
     """One aggregate of a window: bars, volume by price (venues together, by the taker's side), realised
     volatility, funding added up (each settlement once), or liquidations by bar.
@@ -198,7 +198,7 @@ def history_liquidation_map(
     since: Instant = "-1d",
     until: Instant = "now",
     bins: Annotated[int, Range(ge=1, le=1000)] = 20,
-    size: Annotated[float, Range(gt=0)] | None = None,
+    size: Annotated[float, Range(ge=SMALLEST)] | None = None,
     min_value: Annotated[float, Range(ge=0)] = 0.0,
 ) -> Answer:
     """The value of longs and shorts that were closed by force at each price in a window, venues together,

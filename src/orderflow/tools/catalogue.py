@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from orderflow.market.errors import InvalidArgument, UnknownTool
+from orderflow.market.errors import InvalidArgument, Rejected, UnknownTool
 from orderflow.tools.aliases import Alias
 from orderflow.tools.answers import DEFAULT_TOKENS, MOST_TOKENS, Answer, Format, plain
 from orderflow.tools.context import Context
@@ -122,6 +122,21 @@ class Catalogue:
             answer.picture = None if offset else shown
         resolved = typed if limit is None else {**typed, "limit": limit}
         return page(answer, resolved, offset, limit, common.max_tokens)
+
+    def fits(self, name: str, arguments: Mapping[str, Any]) -> bool:
+        """Tell whether arguments are as a tool's schema has them, so that only their meaning can be refused."""
+        found = self.tools.get(name)
+        if found is None:
+            return False
+        given = dict(arguments)
+        try:
+            _common({key: given.pop(key) for key in COMMON if key in given})
+            if found.limit is not None:
+                _limit(given.pop("limit", None), found.limit)
+            found.read({key: value for key, value in given.items() if value is not None})
+        except Rejected:
+            return False
+        return True
 
     def asks_store(self, name: str, arguments: Mapping[str, Any] | None) -> bool:
         """Tell whether an answer is made of what is stored, or asked of a venue, so that it takes a while."""

@@ -15,7 +15,7 @@ from orderflow.tools.footprints import Flow, Printed, Printing, flow_of, printed
 from orderflow.tools.orderflow import traded, traded_in
 from orderflow.tools.past import Past, answer
 from orderflow.tools.quality import quality
-from orderflow.tools.spec import Ask, Instant, VenueId, tool
+from orderflow.tools.spec import SMALLEST, Ask, Instant, VenueId, tool
 
 _BARS = {
     "time": "UTC", "state": "", "open": "quote", "high": "quote", "low": "quote", "close": "quote", "buy": "base",
@@ -43,7 +43,7 @@ def chart_footprint(
     since: Instant = "-2h",
     until: Instant = "now",
     bar: str | None = None,
-    size: Annotated[float, Range(gt=0)] | None = None,
+    size: Annotated[float, Range(ge=SMALLEST)] | None = None,
     ratio: Annotated[float, Range(gt=0)] = 3.0,
     min_volume: Annotated[float, Range(ge=0)] = 0.0,
 ) -> Answer:

@@ -17,7 +17,7 @@ from orderflow.tools.heatmap import BINS, bin_rows, owned_up, summary_of, with_w
 from orderflow.tools.orderflow import traded
 from orderflow.tools.past import answer, attempt, overall
 from orderflow.tools.quality import heard
-from orderflow.tools.spec import Ask, Instant, VenueId, tool
+from orderflow.tools.spec import SMALLEST, Ask, Instant, VenueId, tool
 
 if TYPE_CHECKING:
     from orderflow.charts.heatmap import Circles, Line
@@ -44,7 +44,7 @@ def chart_heatmap(
     since: Instant = "-1h",
     until: Instant = "now",
     bar: str | None = None,
-    size: Annotated[float, Range(gt=0)] | None = None,
+    size: Annotated[float, Range(ge=SMALLEST)] | None = None,
 ) -> Answer:
     """Resting size of the order book by price and time, with what takers bought and sold as circles, and the mid.
 

@@ -18,7 +18,7 @@ from orderflow.tools.liquidations import lower_bounds
 from orderflow.tools.orderflow import traded
 from orderflow.tools.past import answer, attempt, check_offered, told
 from orderflow.tools.quality import heard
-from orderflow.tools.spec import Ask, Instant, VenueId, tool
+from orderflow.tools.spec import SMALLEST, Ask, Instant, VenueId, tool
 
 if TYPE_CHECKING:
     from orderflow.charts.candles import Candles
@@ -52,7 +52,7 @@ def chart_liquidations(
     since: Instant = "-1d",
     until: Instant = "now",
     bar: str | None = None,
-    size: Annotated[float, Range(gt=0)] | None = None,
+    size: Annotated[float, Range(ge=SMALLEST)] | None = None,
     min_value: Annotated[float, Range(ge=0)] = 0.0,
 ) -> Answer:
     """Price with the longs and shorts closed by force, in quote units: bar by bar and level by level.

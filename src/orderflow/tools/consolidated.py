@@ -13,7 +13,7 @@ from orderflow.tools.asking import hear
 from orderflow.tools.board import Place, boards, meta
 from orderflow.tools.crossing import BPS
 from orderflow.tools.prices import FAMILY, NOT_TRADED, units
-from orderflow.tools.spec import Ask, VenueId, tool
+from orderflow.tools.spec import SMALLEST, Ask, VenueId, tool
 
 _BOOK = {
     "side": "", "price": "quote", "size": "base", "total": "base", "from_mid_bps": "bps", "venues": "", "best": "",
@@ -33,7 +33,7 @@ def xv_book(
     symbol: str,
     venues: list[VenueId] | None = None,
     depth: Annotated[int, Range(ge=1, le=500)] = BOOK_LEVELS,
-    step: Annotated[float, Range(gt=0)] | None = None,
+    step: Annotated[float, Range(ge=SMALLEST)] | None = None,
     max_age_ms: Annotated[int, Range(ge=1, le=3_600_000)] = 10_000,
 ) -> Answer:
     """One book of all venues: sizes at each price added up, the best first, with who stands there, and how much

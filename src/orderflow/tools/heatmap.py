@@ -17,7 +17,7 @@ from orderflow.tools.heat import Heat, VenueWall, fates, heat, walls_of
 from orderflow.tools.orderflow import FAMILY
 from orderflow.tools.past import answer
 from orderflow.tools.quality import heard, quality
-from orderflow.tools.spec import Ask, Instant, VenueId, tool
+from orderflow.tools.spec import SMALLEST, Ask, Instant, VenueId, tool
 
 BINS = {
     "side": "", "price_from": "quote", "price_until": "quote", "distance_bps": "bps", "now": "base",
@@ -54,7 +54,7 @@ def orderflow_heatmap(
     since: Instant = "-1h",
     until: Instant = "now",
     bar: str | None = None,
-    size: Annotated[float, Range(gt=0)] | None = None,
+    size: Annotated[float, Range(ge=SMALLEST)] | None = None,
     view: Literal["bins", "matrix", "walls"] = "bins",
     top: Annotated[int, Range(ge=1, le=100)] = 15,
     wall_times: Annotated[float, Range(gt=1)] = 5.0,

@@ -30,7 +30,7 @@ from orderflow.tools.pages import Cursor
 from orderflow.tools.past import Past, answer
 from orderflow.tools.quality import quality
 from orderflow.tools.rekt import Rekt, rekt
-from orderflow.tools.spec import Ask, Instant, VenueId, tool
+from orderflow.tools.spec import SMALLEST, Ask, Instant, VenueId, tool
 
 _BARS = {
     "time": "UTC", "state": "", "open": "quote", "high": "quote", "low": "quote", "close": "quote", "volume": "base",
@@ -69,7 +69,7 @@ def orderflow_footprint(
     until: Instant = "now",
     bar: str = "15m",
     view: Literal["levels", "statistics"] = "levels",
-    size: Annotated[float, Range(gt=0)] | None = None,
+    size: Annotated[float, Range(ge=SMALLEST)] | None = None,
     top: Annotated[int, Range(ge=1, le=200)] = 20,
     price_from: float | None = None,
     price_until: float | None = None,

@@ -18,7 +18,7 @@ from orderflow.tools.metric_parts import OF_BARS, Part, Question, running_vwap
 from orderflow.tools.orderflow import FAMILY, traded_in
 from orderflow.tools.past import answer
 from orderflow.tools.quality import quality
-from orderflow.tools.spec import Ask, Instant, VenueId, tool
+from orderflow.tools.spec import SMALLEST, Ask, Instant, VenueId, tool
 from orderflow.tools.tape_parts import OF_TRADES
 from orderflow.tools.times import instant
 
@@ -67,13 +67,13 @@ def orderflow_metrics(
     ]
     | None = None,
     anchor: str = "window",
-    size: Annotated[float, Range(gt=0)] | None = None,
+    size: Annotated[float, Range(ge=SMALLEST)] | None = None,
     ratio: Annotated[float, Range(gt=0)] = 3.0,
     min_volume: Annotated[float, Range(ge=0)] = 0.0,
     stacked: Annotated[int, Range(ge=1)] = 3,
     edges: list[float] | None = None,
-    large: Annotated[float, Range(gt=0)] | None = None,
-    bucket: Annotated[float, Range(gt=0)] | None = None,
+    large: Annotated[float, Range(ge=SMALLEST)] | None = None,
+    bucket: Annotated[float, Range(ge=SMALLEST)] | None = None,
 ) -> Answer:
     """Delta and CVD of each bar, base and quote, newest first; by `parts` stacked imbalances and their tests, \
 divergences, VWAP, venues, sizes, tape speed, large orders, sweeps, VPIN, Kyle, Amihud.

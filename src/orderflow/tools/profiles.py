@@ -13,9 +13,10 @@ from orderflow.flow.spreading import spread
 from orderflow.flow.value_area import Bin, ValueArea
 from orderflow.market.errors import InvalidArgument
 from orderflow.store.windows import Window
+from orderflow.tools.spec import SMALLEST
 
 Mode: TypeAlias = Literal["raw", "synthetic"]
-Size: TypeAlias = Annotated[float, Range(gt=0)] | None
+Size: TypeAlias = Annotated[float, Range(ge=SMALLEST)] | None
 Ticks: TypeAlias = Annotated[int, Range(ge=1, le=1_000_000)] | None
 Percent: TypeAlias = Annotated[float, Range(ge=1, le=100)]
 Pair: TypeAlias = Literal[1, 2]

@@ -41,6 +41,7 @@ Instant: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema=IS_INSTANT)]
 # How far a long answer is: what is done, of how much where that is known, and in words. From any thread.
 Tell: TypeAlias = Callable[[float, float | None, str], None]
 
+SMALLEST = 1e-12  # of a step of prices or a size: below it a price is more steps than a whole number holds
 MOST_CHARACTERS = 350  # of a description: a host's list is read whole, before any question
 
 COMMON: dict[str, dict[str, Any]] = {

@@ -21,7 +21,7 @@ from orderflow.tools.orderflow import FAMILY, cells_of, traded, traded_in
 from orderflow.tools.past import Past, answer
 from orderflow.tools.quality import heard, quality
 from orderflow.tools.session_windows import windows_of
-from orderflow.tools.spec import Ask, Instant, VenueId, tool
+from orderflow.tools.spec import SMALLEST, Ask, Instant, VenueId, tool
 from orderflow.tools.times import instant
 from orderflow.tools.tpo_rows import COLUMNS, PARTS, Rules, Shown, View, rows, single_print_rows
 
@@ -51,7 +51,7 @@ def orderflow_tpo(
     sessions: str = DEFAULT,
     zone: str = "UTC",
     period: Annotated[int, Range(ge=1, le=1440)] = 30,
-    size: Annotated[float, Range(gt=0)] | None = None,
+    size: Annotated[float, Range(ge=SMALLEST)] | None = None,
     value_area_pct: Annotated[float, Range(gt=0, le=100)] = 70.0,
     by: Literal["base", "quote"] = "base",
     tail: Annotated[int, Range(ge=1, le=100)] = TAIL,
