@@ -24,8 +24,8 @@ from orderflow.tools.forms import as_csv
 from orderflow.tools.spec import Tool
 
 Rows: TypeAlias = Literal["csv", "arrow"]  # the rows alone, for programs
-Form: TypeAlias = Format | Rows
-Drawn: TypeAlias = Form | Literal["png"]
+Form: TypeAlias = Literal[Format, Rows]
+Drawn: TypeAlias = Literal[Form, "png"]
 
 BLANK_EVERY_S = 5.0
 

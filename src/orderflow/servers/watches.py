@@ -52,8 +52,10 @@ class Watches:
 
     def _answer(self, future: "Future[Reply]", answer: Callable[[], Reply]) -> None:
         try:
-            future.set_result(answer())
-        finally:
+            found = answer()
+        except BaseException as error:  # noqa: BLE001 - whoever waits is told, whatever it is
             self._free.release()
-            if not future.done():
-                future.set_exception(RuntimeError("the watch ended without an answer"))
+            future.set_exception(error)
+        else:
+            self._free.release()
+            future.set_result(found)
