@@ -168,8 +168,9 @@ def _responses(data: type) -> dict[int | str, dict[str, Any]]:
         },
     }
     said = {
-        400: "a filter that cannot be, or a store that cannot be used",
+        400: "a filter that cannot be",
         404: "no such symbol",
+        409: "an unknown venue, or a store that cannot be used",
         500: "a defect of ours",
         503: "PostgreSQL is away, or the collector that serves the store is gone",
         504: "it took too long",
