@@ -149,6 +149,22 @@ def test_thousands_of_connections_that_say_nothing_keep_nobody_out() -> None:
 BUSY = "too many connections are open"
 
 
+def test_connections_that_are_kept_and_not_used_make_room_too() -> None:
+    async def body(port: int) -> None:
+        held = [await Client.to(port) for _ in range(3)]
+        for one in held:
+            await one.send("GET", "/healthz")
+            assert (await one.answer())[0] == 200
+        assert (await asked(port, "GET", "/healthz"))[0] == 200
+        assert await held[0].gone()
+        await held[1].send("GET", "/healthz")
+        assert (await held[1].answer())[0] == 200
+        for one in held:
+            one.close()
+
+    tried(body, connections=3)
+
+
 def test_where_every_connection_is_being_answered_the_newest_is_refused() -> None:
     async def body(port: int) -> None:
         held = [await Client.to(port) for _ in range(3)]

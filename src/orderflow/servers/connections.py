@@ -63,13 +63,17 @@ class Bounded(H11Protocol):
     # ── The head ──────────────────────────────────────────────────────────────────────────────
 
     def _longest_mute(self) -> "Bounded | None":
-        """Return the connection that we have waited for longest for the head of a request."""
-        waiting = [
-            (one._awaited.when(), one)  # noqa: SLF001 - of its own kind
-            for one in self.connections
-            if isinstance(one, Bounded) and one is not self and one._awaited is not None  # noqa: SLF001
-        ]
-        return min(waiting, key=lambda pair: pair[0])[1] if waiting else None
+        """Return the connection that has said nothing for longest, of those from which we await a request."""
+        others = [one for one in self.connections if isinstance(one, Bounded) and one is not self]
+        silent = [(since, one) for one in others if (since := one.silent_since()) is not None]
+        return min(silent, key=lambda pair: pair[0])[1] if silent else None
+
+    def silent_since(self) -> float | None:
+        """Return since when, on the loop's clock, we have waited for a request; None while one is answered."""
+        if self._awaited is not None:
+            return self._awaited.when() - self.limits.head_s
+        kept = self.timeout_keep_alive_task
+        return None if kept is None else kept.when() - self.timeout_keep_alive
 
     def _await_head(self) -> None:
         self._awaited = self.loop.call_later(self.limits.head_s, self._too_late)

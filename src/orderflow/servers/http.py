@@ -34,6 +34,9 @@ from orderflow.servers.taking import Asked
 HOST, PORT = "127.0.0.1", 8022
 _LAST_PORT = 65_535
 
+# Longer than clients keep a connection that they do not use (5 s are usual): who closes first must not be us, just
+# as they ask again.
+KEEP_ALIVE_S = 65
 _STATUS_CODES = {404: "invalid_argument", 405: "invalid_argument", 413: "too_large"}
 
 
@@ -209,6 +212,7 @@ async def serve(
         http=bounded(app.state.limits),
         h11_max_incomplete_event_size=MOST_HEAD,
         lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=2,
     )
     server = _Server(config)
