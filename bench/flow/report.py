@@ -68,7 +68,7 @@ def latencies(live: Sequence[Latency], stored: Sequence[Latency], starts: Sequen
         _calls(stored),
         "## An assistant's start",
         "`orderflow mcp --toolsets all` over stdio, until a client has the lists of tools, resources and prompts; CPU"
-        " time is the process' own, from its start to its end.",
+        " time is the process' own until then.",
         markdown(
             ["starts", "tools listed", "median wall, s", "median CPU, s", "worst CPU, s"],
             [

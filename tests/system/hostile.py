@@ -102,7 +102,7 @@ async def resources(port: int, times: int) -> Statuses:
                 found[f"all at once: {error.message.partition(':')[0]}"] += 1
         transport = streamable_http_client(f"http://127.0.0.1:{port}/mcp", http_client=web)
         async with Assistant(transport, mode="legacy") as assistant:
-            for uri in uris[: times // 10]:
+            for uri in uris[: times // 50]:
                 try:
                     await assistant.subscribe_resource(uri)
                     found["given"] += 1
