@@ -13,7 +13,7 @@ from orderflow.market.errors import OrderflowError, TimedOut, UnknownVenue, Venu
 from orderflow.venues.questions import Asked, Told
 from orderflow.venues.spec import Hosts, Venue
 
-TIMEOUT_S = 8.0  # of one venue: the others' answers do not wait longer for it
+TIMEOUT_S = 9.0  # of one venue: the others' answers do not wait longer for it
 CLOSING_S = 2.0
 
 Answers: TypeAlias = list[Told | OrderflowError]
